@@ -3,40 +3,19 @@
 Every file is written beside its place and renamed into it, so that a killed kernel leaves no half-written file.
 """
 
-import json
+import html
 import math
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gradlab.files import atomic_path, save_json
+
 Scalar = bool | int | float | str | None
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` when the block ends well, and vanishes when it does not."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def save_json(path: str | Path, content: Any) -> None:
-    """Write `content` as indented JSON with sorted keys; a value that JSON cannot hold (NaN, an array) is refused."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def save_metrics(output: str | Path, metrics: Mapping[str, Scalar | Sequence[Scalar]]) -> None:
@@ -75,6 +54,12 @@ def save_figure(output: str | Path, name: str, figure: Figure, *, alt: str) -> N
     metadata = {"Date": None, "Creator": None, "Title": name, "Description": alt}
     with atomic_path(Path(output) / f"{name}.svg") as temporary:
         figure.savefig(temporary, format="svg", metadata=metadata)
+
+
+def describe_svg(svg: str) -> str:
+    """Return the description inside an SVG file that `save_figure` wrote."""
+    found = re.search(r"<dc:description>(.*?)</dc:description>", svg, re.DOTALL)
+    return html.unescape(found.group(1)).strip() if found else ""
 
 
 def save_answers(output: str | Path, answers: Sequence[Mapping[str, str]]) -> None:

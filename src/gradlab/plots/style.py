@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 # Okabe and Ito (2008), "Color Universal Design", without the yellow, which is too light for lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -31,8 +33,10 @@ _SETTINGS = {
 
 
 def use_style() -> None:
-    """Make the project's style the default of this process."""
+    """Make the project's style the default of this process; in a notebook, show figures as SVG."""
     plt.rcParams.update(_SETTINGS)
+    if "inline" in mpl.get_backend():
+        set_matplotlib_formats("svg")
 
 
 def panels(rows: int, columns: int, *, width: float = 8.0, height: float = 2.8) -> tuple[Figure, Sequence[Axes]]:

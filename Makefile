@@ -1,0 +1,50 @@
+# Each target sets up what it needs: a virtual environment in .venv with the versions of requirements.lock, then the job.
+# CORES is the number of cells that run side by side.
+
+PYTHON ?= python3
+CORES ?= all
+
+VENV := .venv
+READY := $(VENV)/.ready
+# Snakemake, its jobs and their kernels find `python` on this path.
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+SNAKEMAKE := $(RUN) snakemake --cores $(CORES)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup data report quick ledger test lint lock
+
+help:  ## Show the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY)  ## Make the virtual environment.
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "gradlab needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
+	@touch $@
+
+data: $(READY)  ## Fetch and prepare both data sets.
+	@$(SNAKEMAKE) fashion_mnist cifar10
+
+report: $(READY)  ## Run the whole study and render results/report.html.
+	@$(SNAKEMAKE)
+
+quick: $(READY)  ## Run every kind of cell, shortened, and render results/quick/report.html.
+	@$(SNAKEMAKE) --configfile config/quick.yaml
+
+ledger: $(READY)  ## Compare with the published figures; fail where one that must be exact is not.
+	@$(SNAKEMAKE) --quiet all -- ledger
+
+test: $(READY) lint data  ## Run all tests.
+	@$(RUN) python -m pytest
+
+lint: $(READY)  ## Check the style of the code.
+	@$(RUN) ruff check src tests
+	@$(RUN) ruff format --check src tests
+
+lock: $(READY)  ## Write the versions that are installed now to requirements.lock.
+	@{ echo "# The exact versions of everything; written by 'make lock'. The build of torch (CPU or CUDA) is left to pip."; \
+		$(VENV)/bin/python -m pip freeze --exclude gradlab --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
+	@touch $(READY)

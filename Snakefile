@@ -1,0 +1,47 @@
+"""Two published deep-learning notebooks, re-run cell by cell; see README.md."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+configfile: "config/config.yaml"
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/autodiff.smk"
+include: "workflow/rules/augmentation.smk"
+include: "workflow/rules/batch_size.smk"
+include: "workflow/rules/regularization.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+
+
+rule published:
+    """Every cell of the published protocol."""
+    input:
+        cells_of("autodiff", "augmentation", "batch_size", "regularization"),
+
+
+rule autodiff:
+    input:
+        cells_of("autodiff"),
+
+
+rule augmentation:
+    input:
+        cells_of("augmentation"),
+
+
+rule batch_size:
+    input:
+        cells_of("batch_size"),
+
+
+rule regularization:
+    input:
+        cells_of("regularization"),

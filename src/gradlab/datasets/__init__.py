@@ -1,0 +1,10 @@
+"""FashionMNIST and CIFAR-10: what a notebook imports is the light part, which opens prepared arrays.
+
+`identity` says which bytes are the data, `decode` reads the formats they come in, `fetch` finds them somewhere and
+keeps them in the user's cache, `prepare` writes the arrays, `load` opens them.
+`python -m gradlab.datasets PLAN.json NAME` fetches and prepares one data set.
+"""
+
+from gradlab.datasets.load import Dataset, DatasetError, load_cifar10, load_fashion_mnist
+
+__all__ = ["Dataset", "DatasetError", "load_cifar10", "load_fashion_mnist"]

@@ -1,0 +1,133 @@
+"""Figures of the CIFAR-10 study: training curves, learning rate, first-layer weights, gradient check, search for λ."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from gradlab.plots.style import COLOURS, REPRODUCED, panels
+from gradlab.twolayer import IMAGE_SHAPE
+
+_SPLIT_COLOURS = {"train": COLOURS[0], "validation": COLOURS[1], "test": COLOURS[2]}
+_SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
+_MARKERS = ("o", "s", "^", "D")
+_GAP = 1  # pixels between two images of the weights
+
+
+def training_curves(curves: pd.DataFrame, *, test_accuracy: float | None = None) -> Figure:
+    """Draw cost, loss and accuracy over the updates, in three panels.
+
+    Parameters
+    ----------
+    curves
+        Columns update, split, metric, value, with the metrics cost, loss and accuracy of train and validation.
+    test_accuracy
+        Where given, a level line in the panel of the accuracy.
+    """
+    figure, axes = panels(1, 3, width=9.6, height=3.0)
+    for axis, metric in zip(axes, ("cost", "loss", "accuracy"), strict=True):
+        for split, values in curves[curves["metric"] == metric].groupby("split"):
+            finite = values["value"].where(np.isfinite(values["value"]))
+            label = _SPLIT_NAMES[split]
+            axis.plot(values["update"], finite, color=_SPLIT_COLOURS[split], label=label, **REPRODUCED)
+        axis.set(xlabel="update", ylabel=metric)
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if test_accuracy is not None:
+        label = f"test, at the end: {test_accuracy:.4g}"
+        axes[2].axhline(test_accuracy, color=_SPLIT_COLOURS["test"], linestyle=":", linewidth=1.6, label=label)
+    for axis, place in zip(axes, ("upper right", "upper right", "lower right"), strict=True):
+        axis.legend(loc=place, fontsize="small")
+    return figure
+
+
+def learning_rates(rates: np.ndarray) -> Figure:
+    """Draw the learning rate of every update, shape (updates,)."""
+    figure, (axis,) = panels(1, 1, width=6.4)
+    axis.plot(np.arange(len(rates)), rates, color=COLOURS[0], **REPRODUCED)
+    axis.set(xlabel="update", ylabel="learning rate", ylim=(0, 1.05 * rates.max()))
+    return figure
+
+
+def weight_images(W1: np.ndarray, columns: int = 10) -> np.ndarray:
+    """Return one picture with the weights of every hidden unit as a colour image.
+
+    Parameters
+    ----------
+    W1 : ndarray, shape (hidden, 3072)
+    columns
+        Images in a row of the picture.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        Each unit's weights are scaled by themselves, their smallest value to 0 and their largest to 255; weights that
+        are all equal, or not all finite, are mid-grey. The gaps and the places left over are white.
+    """
+    rows = -(-len(W1) // columns)
+    side = IMAGE_SHAPE[1] + _GAP
+    picture = np.full((rows * side + _GAP, columns * side + _GAP, IMAGE_SHAPE[0]), 255, dtype=np.uint8)
+    for unit, weights in enumerate(W1):
+        scaled = np.full(weights.shape, 0.5)
+        if np.isfinite(weights).all() and np.ptp(weights) > 0:
+            scaled = (weights - weights.min()) / np.ptp(weights)
+        image = np.rint(255 * scaled).astype(np.uint8).reshape(IMAGE_SHAPE).transpose(1, 2, 0)  # (32, 32, 3)
+        row, column = divmod(unit, columns)
+        top, left = row * side + _GAP, column * side + _GAP
+        picture[top : top + IMAGE_SHAPE[1], left : left + IMAGE_SHAPE[2]] = image
+    return picture
+
+
+def first_layer(W1: np.ndarray) -> Figure:
+    """Draw the weights of the first layer, shape (hidden, 3072), as one image for each hidden unit."""
+    picture = weight_images(W1)
+    height, width, _ = picture.shape
+    figure, (axis,) = panels(1, 1, width=8.0, height=8.0 * height / width)
+    axis.imshow(picture, interpolation="none")
+    axis.set_axis_off()
+    return figure
+
+
+def gradient_errors(curves: pd.DataFrame, *, bound: float | None = None) -> Figure:
+    """Draw the relative error between derivatives and centred differences against the step, for every parameter.
+
+    Parameters
+    ----------
+    curves
+        Columns parameter, step, metric, value; the rows with the metric `relative_error` are drawn.
+    bound
+        Where given, a level line: the error that a correct derivative stays below.
+    """
+    figure, (axis,) = panels(1, 1, width=6.4, height=3.6)
+    errors = curves[curves["metric"] == "relative_error"]
+    for place, (parameter, values) in enumerate(errors.groupby("parameter", sort=False)):
+        style = {"color": COLOURS[place], "marker": _MARKERS[place % len(_MARKERS)], "markersize": 4}
+        axis.plot(values["step"], values["value"], label=parameter, **style, **REPRODUCED)
+    if bound is not None:
+        axis.axhline(bound, color=COLOURS[-1], linestyle=":", linewidth=1.2, label=f"bound {bound:g}")
+    axis.set(xscale="log", yscale="log", xlabel="step h", ylabel="relative error")
+    axis.legend(ncols=2, fontsize="small")
+    return figure
+
+
+def search_accuracy(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
+    """Draw accuracy against λ, with the best λ marked.
+
+    Parameters
+    ----------
+    curves
+        Columns lambda, split, metric, value, with the metric accuracy; every λ is above 0.
+    best_lambda
+        The λ with the highest validation accuracy, one of those in `curves`.
+    """
+    figure, (axis,) = panels(1, 1, width=6.4, height=3.6)
+    accuracy = curves[curves["metric"] == "accuracy"]
+    for split, marker in (("validation", "o"), ("train", "s")):
+        values = accuracy[accuracy["split"] == split]
+        style = {"color": _SPLIT_COLOURS[split], "marker": marker, "markersize": 4}
+        axis.plot(values["lambda"], values["value"], label=_SPLIT_NAMES[split], **style, **REPRODUCED)
+    best = accuracy[(accuracy["split"] == "validation") & (accuracy["lambda"] == best_lambda)]
+    ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
+    axis.plot(best["lambda"], best["value"], label=f"best: λ = {best_lambda:.3g}", **ring)
+    axis.set(xscale="log", xlabel="λ", ylabel="accuracy")
+    axis.legend(fontsize="small")
+    return figure

@@ -1,0 +1,385 @@
+"""What the report shows of each study: blocks of text, tables and pictures, made from the results alone."""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gradlab.ledger import Entry
+from gradlab.plots.augmentation import plot_settings
+from gradlab.plots.batch_size import interpolation_bars, plot_batch_sizes
+from gradlab.plots.regularization import compare_searches
+from gradlab.published import load_log
+from gradlab.record import describe_svg
+from gradlab.results import CellResult
+from gradlab.stats import summarise_arm
+
+MEASURES = (("train", "loss"), ("train", "accuracy"), ("test", "loss"), ("test", "accuracy"))
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+    kind: ClassVar[str] = "heading"
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+    kind: ClassVar[str] = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    kind: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG file as a data URI, with the text that stands in for it."""
+
+    source: str
+    alt: str
+    caption: str
+    kind: ClassVar[str] = "picture"
+
+
+@dataclass(frozen=True)
+class Gallery:
+    pictures: Sequence[Picture]
+    kind: ClassVar[str] = "gallery"
+
+
+@dataclass(frozen=True)
+class Answers:
+    answers: Sequence[Mapping[str, str]]
+    kind: ClassVar[str] = "answers"
+
+
+Block = Heading | Text | Table | Picture | Gallery | Answers
+
+
+@dataclass(frozen=True)
+class Section:
+    """One study in the report."""
+
+    study: str
+    title: str
+    question: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the sections are made from: the results of the cells, the ledger, and the folder of the published figures."""
+
+    results: Mapping[str, CellResult]
+    entries: Sequence[Entry]
+    published: Path
+
+    def done(self, study: str) -> dict[str, CellResult]:
+        """The complete cells of a study, by their short names."""
+        return {cell.cell: cell for cell in self.results.values() if cell.study == study and cell.status == "done"}
+
+    def curves(self, study: str, key: str) -> pd.DataFrame:
+        """The curves of all complete cells of a study in one table, with the cell's name as the column `key`."""
+        return pd.concat([cell.curves.assign(**{key: name}) for name, cell in self.done(study).items()])
+
+    def entry(self, figure_id: str, study: str) -> Entry:
+        return next(entry for entry in self.entries if (entry.study, entry.id) == (study, figure_id))
+
+
+def build_sections(material: Material) -> list[Section]:
+    """Return the section of every study of the plan, in the plan's order."""
+    planned = dict.fromkeys(cell.study for cell in material.results.values())
+    return [_build_section(study, material) for study in planned]
+
+
+def _build_section(study: str, material: Material) -> Section:
+    title, question, build = _STUDIES[study]
+    blocks = build(material) if material.done(study) else [Text("No cell of this study has run.")]
+    return Section(study, title, question, blocks)
+
+
+def embed_svg(svg: bytes, *, alt: str, caption: str) -> Picture:
+    """Return an SVG file as a picture that needs no other file."""
+    return Picture(f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}", alt, caption)
+
+
+def _cell_picture(cell: CellResult, name: str, caption: str) -> Picture:
+    svg = (cell.directory / f"{name}.svg").read_bytes()
+    return embed_svg(svg, alt=describe_svg(svg.decode("utf-8")), caption=caption)
+
+
+def _draw(figure: Figure, *, alt: str, caption: str) -> Picture:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return embed_svg(buffer.getvalue(), alt=alt, caption=caption)
+
+
+def _autodiff(material: Material) -> list[Block]:
+    blocks: list[Block] = []
+    for name, cell in material.done("autodiff").items():
+        blocks += [
+            Heading(name.capitalize()),
+            Gallery(
+                [
+                    _cell_picture(cell, "function", "The function, and the derivative that autograd returns."),
+                    _cell_picture(cell, "detail", "The evidence at close range."),
+                ]
+            ),
+            Answers(cell.answers),
+        ]
+    return blocks
+
+
+def _augmentation(material: Material) -> list[Block]:
+    cells = material.done("augmentation")
+    rows = []
+    for name, cell in cells.items():
+        entry = material.entry(f"{name}.final_test_accuracy", "augmentation")
+        metrics = cell.metrics
+        rows.append(
+            [
+                name,
+                entry.shown or entry.published,
+                entry.published,
+                metrics[f"{name}.final_test_accuracy"],
+                metrics[f"{name}.test_accuracy_mean_last_five"],
+                metrics[f"{name}.passes"],
+            ]
+        )
+    return [
+        Table(
+            "Test accuracy at the end of each setting. Where the printed figure differs from the log, the notebook printed "
+            "the test loss.",
+            ["Setting", "Printed", "Published log", "Ours", "Ours, mean of the last five passes", "Passes"],
+            rows,
+        ),
+        _draw(
+            plot_settings(material.curves("augmentation", "setting"), load_log(material.published, "augmentation")),
+            alt="Four panels: loss and accuracy on training and test images over passes, for each setting, reproduced as "
+            "full lines and published as dashed ones.",
+            caption="Loss and accuracy over passes, ours (full) and published (dashed). Both start from the same random "
+            "state; float32 rounding parts them slowly.",
+        ),
+        Gallery([_cell_picture(cell, "samples", f"Samples of {name}.") for name, cell in list(cells.items())[:1]]),
+    ]
+
+
+def _batch_size(material: Material) -> list[Block]:
+    cells = material.done("batch_size")
+    log = load_log(material.published, "batch_size")
+    runs, rows = [], []
+    for name, cell in cells.items():
+        metrics = cell.metrics
+        for seed, passes, updates in zip(
+            cell.parameters["seeds"],
+            metrics[f"{name}.interpolation_passes"],
+            metrics[f"{name}.interpolation_updates"],
+            strict=True,
+        ):
+            runs.append({"batch_size": int(name), "seed": seed, "passes": passes, "updates": updates})
+        accuracy = summarise_arm(metrics[f"{name}.final_test_accuracy"])
+        rows.append(
+            [
+                name,
+                cell.parameters["learning_rate"],
+                _published(material, f"{name}.final_test_accuracy"),
+                _spread(accuracy.mean, accuracy.sd),
+                _span(accuracy.mean_interval),
+                _published(material, f"{name}.interpolation_updates"),
+                _spread(*_mean_sd(metrics[f"{name}.interpolation_updates"])),
+            ]
+        )
+    log["update"] = log["pass"] * (6000 / log["batch_size"]).round().astype(int)
+    curves = material.curves("batch_size", "batch_size").astype({"batch_size": int})
+    interpolated = _published_interpolation(material)
+    seeds = max(len(cell.parameters["seeds"]) for cell in cells.values())
+    return [
+        Table(
+            f"Mean ± standard deviation over {seeds} seeds; the interval is the 95 % t interval of the mean. Training subset, "
+            "initial weights and the order of the images vary with the seed.",
+            [
+                "Batch size",
+                "Learning rate",
+                "Published test accuracy",
+                "Our test accuracy",
+                "95 % interval",
+                "Published updates to training accuracy 1",
+                "Our updates",
+            ],
+            rows,
+        ),
+        _draw(
+            plot_batch_sizes(curves, log, against="update"),
+            alt="Four panels: loss and accuracy on training and test images against the number of updates, a line for each "
+            "batch size, mean over seeds with a band from smallest to largest, published dashed.",
+            caption="Against the number of updates. Ours: mean over seeds, band from smallest to largest; published: dashed.",
+        ),
+        _draw(
+            plot_batch_sizes(curves, log, against="pass"),
+            alt="The same four panels against passes over the data.",
+            caption="Against passes over the data.",
+        ),
+        _draw(
+            interpolation_bars(pd.DataFrame(runs), interpolated),
+            alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, ours "
+            "beside the published ones.",
+            caption="Updates and passes until the training accuracy is exactly 1. The published log already prints 1.000 a "
+            "few passes earlier at B = 1, 2 and 8: that is rounding.",
+        ),
+    ]
+
+
+def _regularization(material: Material) -> list[Block]:
+    cells = material.done("regularization")
+    blocks: list[Block] = []
+    if check := cells.get("gradient_check"):
+        names = ("W1", "b1", "W2", "b2")
+        blocks += [
+            Heading("Gradient check"),
+            Table(
+                "Relative error of the written-out gradients against centred differences, over every parameter.",
+                ["Parameter", "Published", "Ours"],
+                [[n, _published(material, f"gradient_check.{n}"), check.metrics[f"gradient_check.{n}"]] for n in names],
+            ),
+            _cell_picture(check, "errors", "Too large a step truncates, too small a step rounds."),
+        ]
+    blocks += _trainings(cells, ["overfit-20", "overfit-100"], "Overfitting a handful of images")
+    blocks += _trainings(cells, ["one_cycle", "three_cycles"], "Cyclical learning rates")
+    searches = {name: _search_table(material, name) for name in ("coarse", "fine") if name in cells}
+    if searches:
+        blocks += [
+            Heading("Search for λ"),
+            _draw(
+                compare_searches(searches),
+                alt="Validation accuracy against λ for the coarse and the fine search; ours as dots joined by lines, published "
+                "as hollow rings.",
+                caption="Validation accuracy against λ. A ring around a dot: the published and the reproduced value agree.",
+            ),
+        ]
+        for name, table in searches.items():
+            rows = table[["lambda", "published", "ours"]].itertuples(index=False)
+            blocks.append(
+                Table(
+                    f"The {name} search: validation accuracy; best λ {cells[name].metrics[f'{name}.best_lambda']!r}.",
+                    ["λ", "Published", "Ours"],
+                    [list(row) for row in rows],
+                )
+            )
+    blocks += _trainings(cells, ["final"], "Final network")
+    variants = [name for name in cells if name == "final" or name.startswith("variant-")]
+    if len(variants) > 1:
+        blocks += [
+            Heading("Variants"),
+            Table(
+                "The final network beside two variants of it that the notebook prepares and never trains: one run each, so "
+                "small differences mean nothing.",
+                ["Cell", "λ", "Training accuracy", "Validation accuracy", "Test accuracy"],
+                [
+                    [name, *(cells[name].metrics[f"{name}.{metric}"] for metric in _FINAL_METRICS)]
+                    for name in variants
+                ],
+            ),
+            Gallery([_cell_picture(cells[name], "curves", name) for name in variants if name != "final"]),
+        ]
+    return blocks
+
+
+_FINAL_METRICS = ("lambda", "training_accuracy", "validation_accuracy", "test_accuracy")
+
+
+def _trainings(cells: Mapping[str, CellResult], names: Sequence[str], heading: str) -> list[Block]:
+    """Return curves, learning rate and weights of those of the named runs that are complete."""
+    pictures = []
+    for name in names:
+        if name not in cells:
+            continue
+        metrics = cells[name].metrics
+        accuracies = {metric: metrics.get(f"{name}.{metric}") for metric in _FINAL_METRICS[1:]}
+        known = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in accuracies.items() if v is not None)
+        pictures += [
+            _cell_picture(cells[name], "curves", f"{name}: cost, loss and accuracy. At the end: {known}."),
+            _cell_picture(cells[name], "learning_rate", f"{name}: the learning rate over updates."),
+            _cell_picture(cells[name], "weights", f"{name}: the first layer's weights, an image for each hidden unit."),
+        ]
+    return [Heading(heading), Gallery(pictures)] if pictures else []
+
+
+def _search_table(material: Material, search: str) -> pd.DataFrame:
+    """Return λ, our validation accuracy and the published one (NaN where there is none) for every run of a search."""
+    cells = material.done("regularization")
+    published = {entry.id: float(entry.published) for entry in material.entries if entry.study == "regularization"}
+    rows = []
+    for path in cells[search].parameters["runs"]:
+        name = Path(path).parent.name
+        run = cells[name].metrics
+        accuracy = f"{name}.validation_accuracy"
+        rows.append((run[f"{name}.lambda"], published.get(accuracy, float("nan")), run[accuracy]))
+    return pd.DataFrame(rows, columns=["lambda", "published", "ours"])
+
+
+def _published(material: Material, figure_id: str) -> str | None:
+    return next((entry.published for entry in material.entries if entry.id == figure_id), None)
+
+
+def _published_interpolation(material: Material) -> pd.DataFrame:
+    rows = []
+    for entry in material.entries:
+        size, _, metric = entry.id.partition(".")
+        if entry.study == "batch_size" and metric == "interpolation_updates":
+            updates = int(entry.published)
+            rows.append({"batch_size": int(size), "updates": updates, "passes": updates / round(6000 / int(size))})
+    return pd.DataFrame(rows)
+
+
+def _mean_sd(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    arm = summarise_arm(values)
+    return arm.mean, arm.sd
+
+
+def _spread(mean: float | None, sd: float | None) -> str | None:
+    if mean is None:
+        return None
+    return f"{mean:.4g}" if mean < 1 and sd is None else f"{mean:.4g} ± {sd:.2g}" if sd is not None and mean < 10 else (
+        f"{mean:.0f}" + (f" ± {sd:.0f}" if sd is not None else "")
+    )
+
+
+def _span(interval: tuple[float, float] | None) -> str | None:
+    return f"[{interval[0]:.4f}, {interval[1]:.4f}]" if interval else None
+
+
+_STUDIES: dict[str, tuple[str, str, Callable[[Material], list[Block]]]] = {
+    "autodiff": (
+        "Edge cases of automatic differentiation",
+        "Is what autograd returns the derivative, where a function jumps, is written with branches, or is made by a loop?",
+        _autodiff,
+    ),
+    "augmentation": (
+        "Data augmentation on FashionMNIST",
+        "Does augmentation of training images, of test images, or of both change the test accuracy of a small convolutional network?",
+        _augmentation,
+    ),
+    "batch_size": (
+        "Batch size on FashionMNIST",
+        "How do the batch size, and half of its divergent learning rate, change the way to zero training error?",
+        _batch_size,
+    ),
+    "regularization": (
+        "A two-layer network on CIFAR-10",
+        "Which penalty λ gives the best validation accuracy, and what does the final network reach on test images?",
+        _regularization,
+    ),
+}

@@ -1,0 +1,48 @@
+"""Makes torchvision importable where its compiled operators are missing; use `from gradlab.torchvision_cpu import torchvision`.
+
+A package registry serves torchvision built for CUDA. Beside the CPU build of torch its compiled operators cannot be
+loaded, and `import torchvision` stops at the first registration that refers to one ("operator torchvision::nms does
+not exist"). The transforms need none of them, so declaring the two names is enough. Where the import works, this module
+adds nothing to it.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+
+import torch
+
+# The operators that torchvision registers by name on import, as its own C++ sources declare them.
+_SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_MISSING = "operator torchvision::nms does not exist"
+
+# A library takes its declarations with it when it is collected, so it lives as long as this module.
+_declarations: list[torch.library.Library] = []
+
+
+def import_torchvision() -> ModuleType:
+    """Return torchvision, declaring the operators that it misses where that is what its import stops at.
+
+    Raises
+    ------
+    ImportError, RuntimeError
+        What `import torchvision` raised, when it is not the missing operators.
+    """
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if _MISSING not in str(error):
+            raise
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]  # submodules that were imported before the failure do not know their new parent
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in _SCHEMAS:
+        library.define(schema)
+    _declarations.append(library)
+    return importlib.import_module("torchvision")
+
+
+torchvision = import_torchvision()

@@ -1,0 +1,514 @@
+"""A two-layer network on CIFAR-10 in NumPy: 3072 inputs, 50 rectified units, 10 classes, gradients written by hand (C).
+
+Images are rows. The training set is never rearranged in memory: an index array holds the order of its rows, and every
+batch gathers the rows that it needs. The derivative of each rule stands directly below the rule.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+
+IMAGE_SHAPE = (3, 32, 32)  # colour plane, row, column: the layout of the 3,072 values of an image
+SIZES = (3072, 50, 10)  # inputs, hidden units, classes
+LOSSES = ("cross_entropy", "binary_cross_entropy")
+CURVE_COLUMNS = ("update", "split", "metric", "value")
+
+# Rows evaluated together: the block stays in cache, and larger ones are no faster (70 ms for 20,000 images in float32).
+_CHUNK = 1000
+
+Stream = np.random.RandomState | np.random.Generator
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Weights and biases of the network, or the derivatives of its cost by each of them.
+
+    Attributes
+    ----------
+    W1 : ndarray, shape (hidden, inputs)
+    b1 : ndarray, shape (hidden,)
+    W2 : ndarray, shape (classes, hidden)
+    b2 : ndarray, shape (classes,)
+    """
+
+    W1: np.ndarray
+    b1: np.ndarray
+    W2: np.ndarray
+    b2: np.ndarray
+
+    def __iter__(self):
+        return iter((self.W1, self.b1, self.W2, self.b2))
+
+    def astype(self, dtype: str | np.dtype) -> "Parameters":
+        """Return these parameters in `dtype`, without a copy where they have it already."""
+        return Parameters(*(array.astype(dtype, copy=False) for array in self))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs, batch_size
+        Passes over the training set and images in an update; `batch_size` divides the size of the training set.
+    lmbda
+        λ ≥ 0, the weight of the penalty λ·(‖W1‖² + ‖W2‖²).
+    n_s
+        Updates in which the learning rate climbs from `eta_min` to `eta_max`, and again those in which it falls back.
+    eta_min, eta_max
+        Bounds of the learning rate; equal bounds make it constant.
+    loss
+        "cross_entropy" (softmax) or "binary_cross_entropy" (ten of them, one for each class).
+    flip_probability
+        The probability with which an image is mirrored left to right, drawn anew for each image in each epoch.
+    evaluate_every
+        Updates between two evaluations for the curves.
+    """
+
+    epochs: int
+    batch_size: int
+    lmbda: float
+    n_s: int
+    eta_min: float = 1e-5
+    eta_max: float = 0.1
+    loss: str = "cross_entropy"
+    flip_probability: float = 0.0
+    evaluate_every: int = 50
+
+    def __post_init__(self):
+        _check_loss(self.loss)
+        for name in ("batch_size", "n_s", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number of at least 1")
+        if not 0 <= self.flip_probability <= 1:
+            raise ValueError(f"flip_probability is {self.flip_probability}; give a probability, from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels, and the same images in float32 for the curves.
+
+    Attributes
+    ----------
+    images : ndarray of float64, shape (n, inputs)
+        Standardised images; a read-only memory map serves.
+    labels : ndarray of int, shape (n,)
+    curve_images : ndarray of float32, shape (n, inputs)
+        The images from which the curves are computed; `images` itself is allowed.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    curve_images: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean loss over a split, cost (that loss plus the penalty), and accuracy (a share, from 0 to 1)."""
+
+    loss: float
+    cost: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained network.
+
+    Attributes
+    ----------
+    parameters
+        After the last update.
+    order : ndarray of int, shape (n,)
+        The order in which the run leaves the rows of its training set.
+    training, validation
+        The evaluation after the last update, in float64.
+    curves : list of (update, split, metric, value)
+        Rows under `CURVE_COLUMNS`: `cost`, `loss` and `accuracy` of the splits "train" and "validation" before the
+        first update, after every `evaluate_every` updates and after the last one, where `update` counts the updates
+        done; and `learning_rate` under the split "train", the rate that the next update uses. In float32 up to the last
+        evaluation, which is in float64.
+    """
+
+    parameters: Parameters
+    order: np.ndarray
+    training: Evaluation
+    validation: Evaluation
+    curves: list[tuple[int, str, str, float]]
+
+
+def init_parameters(*, rng: Stream, sizes: tuple[int, int, int] = SIZES) -> Parameters:
+    """Draw W1, then W2, from normal distributions of variance 1 / fan-in; the biases are zero (C).
+
+    Parameters
+    ----------
+    rng
+        The stream that the weights are drawn from.
+    sizes
+        Inputs, hidden units and classes.
+    """
+    inputs, hidden, classes = sizes
+    return Parameters(
+        W1=rng.normal(0, 1 / np.sqrt(inputs), size=(hidden, inputs)),
+        b1=np.zeros(hidden),
+        W2=rng.normal(0, 1 / np.sqrt(hidden), size=(classes, hidden)),
+        b2=np.zeros(classes),
+    )
+
+
+def forward(parameters: Parameters, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hidden units max(0, W1·x + b1), shape (n, hidden), and the logits W2·h + b2, shape (n, classes)."""
+    hidden = images @ parameters.W1.T  # (n, inputs) @ (inputs, hidden)
+    hidden += parameters.b1
+    np.maximum(hidden, 0, out=hidden)
+    logits = hidden @ parameters.W2.T  # (n, hidden) @ (hidden, classes)
+    logits += parameters.b2
+    return hidden, logits
+
+
+def backward(parameters: Parameters, images: np.ndarray, hidden: np.ndarray, logit_slopes: np.ndarray) -> Parameters:
+    """Return the derivatives of the mean loss by the parameters, given those by the logits, shape (n, classes)."""
+    hidden_slopes = logit_slopes @ parameters.W2  # (n, classes) @ (classes, hidden)
+    hidden_slopes *= hidden > 0
+    return Parameters(
+        W1=hidden_slopes.T @ images,  # (hidden, n) @ (n, inputs)
+        b1=hidden_slopes.sum(axis=0),
+        W2=logit_slopes.T @ hidden,  # (classes, n) @ (n, hidden)
+        b2=logit_slopes.sum(axis=0),
+    )
+
+
+def image_losses(logits: np.ndarray, labels: np.ndarray, *, loss: str) -> np.ndarray:
+    """Return the loss of every image.
+
+    "cross_entropy" is −log softmax(s)_y. "binary_cross_entropy" is the sum, over the classes, of the cross-entropy
+    between the logistic function of the logit and "is it this class?"; its mean over the images is the loss that is
+    trained. (The notebook divides the sum over images and classes by the number of classes instead, so that its value
+    grows with the number of images.) Both are written so that no large logit overflows.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (..., n, classes)
+    labels : ndarray of int, shape (n,)
+    loss
+        One of `LOSSES`.
+
+    Returns
+    -------
+    ndarray, shape (..., n)
+    """
+    _check_loss(loss)
+    own = logits[..., np.arange(len(labels)), labels]
+    if loss == "binary_cross_entropy":
+        return np.logaddexp(0, logits).sum(axis=-1) - own
+    largest = logits.max(axis=-1)
+    return np.log(np.exp(logits - largest[..., None]).sum(axis=-1)) + largest - own
+
+
+def image_loss_slopes(logits: np.ndarray, labels: np.ndarray, *, loss: str) -> np.ndarray:
+    """Return the derivative of every image's loss by its logits, (n, classes): probability minus one-hot label."""
+    _check_loss(loss)
+    if loss == "binary_cross_entropy":
+        slopes = 0.5 * (1 + np.tanh(0.5 * logits))  # the logistic function, without overflow
+    else:
+        slopes = np.exp(logits - logits.max(axis=1, keepdims=True))
+        slopes /= slopes.sum(axis=1, keepdims=True)
+    slopes[np.arange(len(labels)), labels] -= 1
+    return slopes
+
+
+def penalty(parameters: Parameters, lmbda: float) -> float:
+    """Return λ·(‖W1‖² + ‖W2‖²); biases are not penalised."""
+    return float(lmbda * (np.sum(parameters.W1**2) + np.sum(parameters.W2**2)))
+
+
+def add_penalty_slopes(slopes: Parameters, parameters: Parameters, lmbda: float) -> None:
+    """Add the derivative of the penalty, 2λW, to `slopes`, in place."""
+    for slope, weight in ((slopes.W1, parameters.W1), (slopes.W2, parameters.W2)):
+        slope += (2 * lmbda) * weight
+
+
+def cost(parameters: Parameters, images: np.ndarray, labels: np.ndarray, *, lmbda: float, loss: str) -> float:
+    """Return the mean of the images' losses plus the penalty."""
+    _, logits = forward(parameters, images)
+    return float(image_losses(logits, labels, loss=loss).mean()) + penalty(parameters, lmbda)
+
+
+def gradients(parameters: Parameters, images: np.ndarray, labels: np.ndarray, *, lmbda: float, loss: str) -> Parameters:
+    """Return the derivatives of `cost` by every parameter.
+
+    Parameters
+    ----------
+    parameters
+        Where the derivatives are taken.
+    images : ndarray, shape (n, inputs)
+    labels : ndarray of int, shape (n,)
+    lmbda
+        Weight of the penalty.
+    loss
+        One of `LOSSES`.
+    """
+    hidden, logits = forward(parameters, images)
+    logit_slopes = image_loss_slopes(logits, labels, loss=loss)
+    logit_slopes /= len(labels)
+    slopes = backward(parameters, images, hidden, logit_slopes)
+    add_penalty_slopes(slopes, parameters, lmbda)
+    return slopes
+
+
+def numerical_gradients(
+    parameters: Parameters, images: np.ndarray, labels: np.ndarray, *, lmbda: float, loss: str, step: float
+) -> Parameters:
+    """Return centred differences of `cost`, (C(θ + h) − C(θ − h)) / 2h, for every single parameter θ.
+
+    A full forward pass for each difference would cost two passes for each of 150,000 parameters. A change of one
+    parameter, however, moves the logits by a known rank-one term: W1[j, i] moves the pre-activation of unit j by h·x_i,
+    and the logits by the change of that unit times W2[:, j]; W2[k, j] moves logit k by h times unit j. So only the loss
+    is evaluated anew, for all inputs of a unit at once. In the difference, images' losses and penalty are subtracted
+    before they are summed, so that all terms that the parameter does not touch cancel exactly.
+
+    Parameters
+    ----------
+    parameters, images, labels, lmbda, loss
+        As for `gradients`; the memory needed is about 40 · inputs · n · classes bytes.
+    step
+        h > 0.
+    """
+    if not step > 0:
+        raise ValueError(f"step is {step}; centred differences need a step above 0")
+    W1, b1, W2, b2 = parameters
+    pre_activations = images @ W1.T + b1  # (n, hidden)
+    hidden, logits = forward(parameters, images)
+
+    def difference(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+        """Return the quotient of the mean loss between two stacks of logits, shape (stack, n, classes)."""
+        rise = image_losses(upper, labels, loss=loss) - image_losses(lower, labels, loss=loss)
+        return rise.mean(axis=-1) / (2 * step)
+
+    # A bias is the weight of one more input, or one more hidden unit, that is 1 for every image.
+    ones = np.ones((len(images), 1))
+    moves = step * np.hstack([images, ones]).T  # (inputs + 1, n)
+    first = np.empty((len(b1), len(moves)))
+    for unit in range(len(b1)):
+        before = pre_activations[:, unit]
+        upper, lower = (
+            logits + (np.maximum(moved, 0) - hidden[:, unit])[..., None] * W2[:, unit]  # (inputs + 1, n, classes)
+            for moved in (before + moves, before - moves)
+        )
+        first[unit] = difference(upper, lower)
+    moves = step * np.hstack([hidden, ones]).T  # (hidden + 1, n)
+    second = np.empty((len(b2), len(moves)))
+    for label in range(len(b2)):
+        one_logit = moves[..., None] * (np.arange(len(b2)) == label)  # (hidden + 1, n, classes)
+        second[label] = difference(logits + one_logit, logits - one_logit)
+
+    def penalty_difference(weights: np.ndarray) -> np.ndarray:
+        return lmbda * ((weights + step) ** 2 - (weights - step) ** 2) / (2 * step)
+
+    return Parameters(
+        W1=first[:, :-1] + penalty_difference(W1),
+        b1=first[:, -1],
+        W2=second[:, :-1] + penalty_difference(W2),
+        b2=second[:, -1],
+    )
+
+
+def relative_errors(analytic: Parameters, numerical: Parameters) -> dict[str, float]:
+    """Return ‖a − n‖ / max(1e-6, ‖a‖ + ‖n‖) for W1, b1, W2 and b2, with Euclidean norms over all entries (C)."""
+    return {
+        name: float(np.linalg.norm(a - n) / max(1e-6, np.linalg.norm(a) + np.linalg.norm(n)))
+        for name, a, n in zip(("W1", "b1", "W2", "b2"), analytic, numerical, strict=True)
+    }
+
+
+def evaluate(parameters: Parameters, images: np.ndarray, labels: np.ndarray, *, lmbda: float, loss: str) -> Evaluation:
+    """Return loss, cost and accuracy over a split, all from one forward pass.
+
+    Parameters
+    ----------
+    parameters
+        The network; used in the dtype of `images`.
+    images : ndarray of float32 or float64, shape (n, inputs)
+        Evaluated in blocks of rows, so that a memory map is never read whole. The forward pass is computed in their
+        dtype, the loss from the logits in float64.
+    labels : ndarray of int, shape (n,)
+    lmbda
+        Weight of the penalty in the cost.
+    loss
+        One of `LOSSES`.
+
+    Returns
+    -------
+    Evaluation
+        An image is classified as the class of its largest logit. One whose logits are not all finite counts as wrong:
+        a network that diverged has a loss that is not finite and an accuracy of 0, not a share of lucky guesses.
+    """
+    logits = np.empty((len(labels), len(parameters.b2)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = parameters.astype(images.dtype)
+        for start in range(0, len(labels), _CHUNK):
+            logits[start : start + _CHUNK] = forward(cast, images[start : start + _CHUNK])[1]
+        mean_loss = float(image_losses(logits, labels, loss=loss).mean())
+        total = mean_loss + penalty(parameters, lmbda)
+    right = (logits.argmax(axis=1) == labels) & np.isfinite(logits).all(axis=1)
+    return Evaluation(loss=mean_loss, cost=total, accuracy=float(right.mean()))
+
+
+def learning_rate(update: int | np.ndarray, settings: Settings) -> float | np.ndarray:
+    """Return the triangular cyclical rate η(t) of update t = 0, 1, …: `eta_min` at 0, `eta_max` at `n_s` (C)."""
+    climbed = settings.n_s - np.abs(update % (2 * settings.n_s) - settings.n_s)
+    return settings.eta_min + climbed / settings.n_s * (settings.eta_max - settings.eta_min)
+
+
+def flip_horizontally(images: np.ndarray) -> np.ndarray:
+    """Return images of 3,072 values, shape (n, 3072), mirrored left to right."""
+    planes = images.reshape(-1, *IMAGE_SHAPE)  # (n, 3, 32, 32)
+    return planes[..., ::-1].reshape(len(images), -1)
+
+
+def update_count(n: int, settings: Settings) -> int:
+    """Return the number of updates of a run on a training set of `n` images, which `batch_size` must divide."""
+    if n == 0 or n % settings.batch_size:
+        raise ValueError(
+            f"the training set has {n} images, which is no whole number of batches of {settings.batch_size}; "
+            "change train_rows or batch_size"
+        )
+    return settings.epochs * (n // settings.batch_size)
+
+
+def train(
+    parameters: Parameters, training: Split, validation: Split, *, settings: Settings, order: np.ndarray, rng: Stream
+) -> Run:
+    """Train by stochastic gradient descent: each epoch shuffles the rows' order and goes through it in batches (C).
+
+    Parameters
+    ----------
+    parameters
+        The initial parameters; not changed.
+    training, validation
+        The splits; only `training` is trained on.
+    settings
+        How to train.
+    order : ndarray of int, shape (n,)
+        A permutation of the rows: the order that the training set has before the first shuffle. Every epoch draws one
+        permutation p of 0 … n − 1 and goes on with `order[p]`: the order that rearranging the images would give.
+    rng
+        The stream, standing after the draw of the initial parameters. An epoch draws its permutation, then, only if
+        `flip_probability` is above 0, one uniform number for each image, in the epoch's order; an image is flipped
+        where its number is below the probability. Evaluations draw nothing.
+
+    Returns
+    -------
+    Run
+        A run that diverges is carried to its end; it shows in its losses.
+    """
+    n = len(training.labels)
+    updates = update_count(n, settings)
+    if not np.array_equal(np.sort(order), np.arange(n)):
+        raise ValueError(f"order, with {len(order)} entries, is not a permutation of the {n} rows of the training set")
+    parameters = Parameters(*(array.copy() for array in parameters))
+    batch = np.empty((settings.batch_size, training.images.shape[1]), dtype=training.images.dtype)
+    penalised = {"lmbda": settings.lmbda, "loss": settings.loss}
+    curves: list[tuple[int, str, str, float]] = []
+
+    def record_curves(update: int) -> None:
+        for name, split in (("train", training), ("validation", validation)):
+            curves.extend(_rows(update, name, evaluate(parameters, split.curve_images, split.labels, **penalised)))
+        curves.append((update, "train", "learning_rate", float(learning_rate(update, settings))))
+
+    update = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(settings.epochs):
+            order = order[rng.permutation(n)]
+            flipped = rng.random(n) < settings.flip_probability if settings.flip_probability > 0 else None
+            for start in range(0, n, settings.batch_size):
+                if update % settings.evaluate_every == 0:
+                    record_curves(update)
+                stop = start + settings.batch_size
+                rows = order[start:stop]
+                # No row is out of range, so "clip" changes none; the default mode fills `out` by way of a copy.
+                np.take(training.images, rows, axis=0, out=batch, mode="clip")
+                if flipped is not None:
+                    batch[flipped[start:stop]] = flip_horizontally(batch[flipped[start:stop]])
+                slopes = gradients(parameters, batch, training.labels[rows], **penalised)
+                _descend(parameters, slopes, learning_rate(update, settings))
+                update += 1
+    last = [evaluate(parameters, split.images, split.labels, **penalised) for split in (training, validation)]
+    for name, evaluation in zip(("train", "validation"), last, strict=True):
+        curves.extend(_rows(updates, name, evaluation))
+    return Run(parameters=parameters, order=order, training=last[0], validation=last[1], curves=curves)
+
+
+def lambda_grid(points: int, exponents: tuple[float, float] = (-5.0, -1.0)) -> np.ndarray:
+    """Return λ = 10^((high − low)·u + low) for `points` values u, evenly spaced from 0 to 1 (C: 10^(4u − 5)).
+
+    Parameters
+    ----------
+    points
+        Length of the grid.
+    exponents
+        `low` and `high`, the exponents of its ends.
+    """
+    low, high = exponents
+    # The published digits follow from this order of operations: u itself is rounded before it is scaled. The powers are
+    # taken one by one, because NumPy's power of an array rounds differently from processor to processor.
+    return np.array([10.0 ** float((high - low) * u + low) for u in np.linspace(0, 1, points)])
+
+
+def refined_grid(grid: Sequence[float], best: int, points: int) -> np.ndarray:
+    """Return `points` evenly spaced values from the left to the right neighbour of `grid[best]`, in ascending order.
+
+    At an end of the grid, which has one neighbour only, the end itself stands in for the missing one.
+    """
+    if not 0 <= best < len(grid):
+        raise ValueError(f"best is {best}; expected an index of the grid, from 0 to {len(grid) - 1}")
+    return np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)], points)
+
+
+def best_index(accuracies: Sequence[float | None]) -> int:
+    """Return the index of the highest validation accuracy, the first one where several are equal.
+
+    Raises
+    ------
+    ValueError
+        If there is no accuracy, or one is missing (None or NaN).
+    """
+    values = np.array(accuracies, dtype=float)  # None becomes NaN
+    if not len(values) or np.isnan(values).any():
+        raise ValueError(f"every run needs a validation accuracy to choose from; got {list(accuracies)}")
+    return int(values.argmax())
+
+
+def find_metric(metrics: Mapping[str, Any], name: str) -> Any:
+    """Return the metric `<cell>.<name>` of a cell's metrics, whatever the cell is called.
+
+    Raises
+    ------
+    KeyError
+        If the metrics hold none, or more than one.
+    """
+    found = [identifier for identifier in metrics if identifier.rpartition(".")[2] == name]
+    if len(found) != 1:
+        raise KeyError(f"expected one metric <cell>.{name}, found {found or 'none'} among {sorted(metrics)}")
+    return metrics[found[0]]
+
+
+def _descend(parameters: Parameters, slopes: Parameters, eta: float) -> None:
+    """Subtract η · slope from every parameter, in place; `slopes` is used up."""
+    for parameter, slope in zip(parameters, slopes, strict=True):
+        slope *= eta
+        parameter -= slope
+
+
+def _rows(update: int, split: str, evaluation: Evaluation) -> list[tuple[int, str, str, float]]:
+    """Return one row of the curves for each value of an evaluation."""
+    values = zip(("loss", "cost", "accuracy"), astuple(evaluation), strict=True)
+    return [(update, split, metric, value) for metric, value in values]
+
+
+def _check_loss(loss: str) -> None:
+    if loss not in LOSSES:
+        raise ValueError(f"loss is {loss!r}; choose one of {', '.join(LOSSES)}")

@@ -1,0 +1,153 @@
+import json
+import os
+import re
+
+import nbformat
+import pytest
+
+from gradlab.cell import CellError, main, run_cell
+from gradlab.files import sha256
+from gradlab.parameters import ParameterError
+
+WRITE_RESULTS = """
+import json, pathlib
+folder = pathlib.Path(output)
+(folder / "metrics.json").write_text(json.dumps({"x.value": value * 2}))
+(folder / "curves.csv").write_text("pass,metric,value\\n")
+"""
+PARAMETERS = "value: int = 1\noutput: str = 'out'"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run a notebook as the cell study/published/x, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(notebook, parameters=None, **options):
+        return run_cell(
+            "study/published/x",
+            notebook,
+            {} if parameters is None else parameters,
+            output=tmp_path / "results/x",
+            log=tmp_path / "logs/x.ipynb",
+            **options,
+        )
+
+    return run
+
+
+def test_a_cell_leaves_its_files_and_a_manifest_that_lists_them(run, write_notebook, tmp_path):
+    notebook = write_notebook("# Title", WRITE_RESULTS, parameters=PARAMETERS)
+    module = tmp_path / "module.py"
+    module.write_text("x = 1")
+    manifest = run(notebook, {"value": 21}, inputs=[module])
+    cell = tmp_path / "results/x"
+    assert json.loads((cell / "metrics.json").read_text()) == {"x.value": 42}
+    assert json.loads((cell / "manifest.json").read_text()) == manifest
+    assert manifest["parameters"]["value"] == 21
+    assert manifest["inputs"] == {str(path): sha256(path) for path in (module, notebook)}
+    assert set(manifest["outputs"]) == {"metrics.json", "curves.csv", "notebook.ipynb"}
+    assert all(sha256(cell / name) == digest for name, digest in manifest["outputs"].items())
+    assert manifest["machine"]["threads"] == 1
+    assert manifest["versions"]["numpy"]
+    assert not (tmp_path / "logs/x.ipynb").exists()
+
+
+def test_what_lay_there_before_is_gone(run, write_notebook, tmp_path):
+    old = tmp_path / "results/x/old.svg"
+    old.parent.mkdir(parents=True)
+    old.write_text("<svg/>")
+    run(write_notebook(WRITE_RESULTS, parameters=PARAMETERS))
+    assert not old.exists()
+
+
+def test_the_kernel_has_its_threads_and_folders_of_its_own(run, write_notebook, tmp_path):
+    show = """
+import json, os, pathlib
+names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"]
+(pathlib.Path(output) / "metrics.json").write_text(json.dumps({name: os.environ[name] for name in names}))
+"""
+    before = dict(os.environ)
+    run(write_notebook(show), threads=3)
+    seen = json.loads((tmp_path / "results/x/metrics.json").read_text())
+    assert seen["OMP_NUM_THREADS"] == seen["OPENBLAS_NUM_THREADS"] == "3"
+    assert not os.path.exists(seen["JUPYTER_RUNTIME_DIR"])
+    assert not os.path.exists(seen["IPYTHONDIR"])
+    assert dict(os.environ) == before
+
+
+def test_the_kernel_talks_over_files_not_ports(run, write_notebook, tmp_path):
+    show = """
+import json, pathlib
+from ipykernel.kernelapp import IPKernelApp
+transport = IPKernelApp.instance().transport
+(pathlib.Path(output) / "metrics.json").write_text(json.dumps({"transport": transport}))
+"""
+    run(write_notebook(show))
+    assert json.loads((tmp_path / "results/x/metrics.json").read_text()) == {"transport": "ipc"}
+
+
+def test_a_line_rewritten_many_times_stays_one_output(run, write_notebook, tmp_path):
+    run(write_notebook("for i in range(500):\n    print(f'\\r{i}', end='', flush=True)"))
+    notebook = nbformat.read(tmp_path / "results/x/notebook.ipynb", as_version=4)
+    assert len(notebook.cells[-1].outputs) == 1
+
+
+def assert_marked_as_failed(notebook, error):
+    notebook = nbformat.read(notebook, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [output.ename for output in outputs if output.output_type == "error"][-1] == error
+    assert notebook.metadata.papermill.exception is True
+
+
+def test_an_exception_leaves_its_traceback_and_no_results(run, write_notebook, tmp_path):
+    notebook = write_notebook(WRITE_RESULTS, "1 / 0", "print('never')", parameters=PARAMETERS)
+    with pytest.raises(CellError, match=r"study/published/x failed .*\[4\]") as failure:
+        run(notebook, {"value": 1})
+    assert "ZeroDivisionError: division by zero" in str(failure.value)
+    assert str(tmp_path / "logs/x.ipynb") in str(failure.value)
+    assert_marked_as_failed(tmp_path / "logs/x.ipynb", "ZeroDivisionError")
+    assert not (tmp_path / "results/x/manifest.json").exists()
+
+
+def test_a_dead_kernel_is_an_error_that_says_so(run, write_notebook, tmp_path):
+    with pytest.raises(CellError, match="the kernel died"):
+        run(write_notebook("x = 1", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "x = 2"))
+    log = tmp_path / "logs/x.ipynb"
+    assert_marked_as_failed(log, "DeadKernelError")
+    cells = [cell for cell in nbformat.read(log, as_version=4).cells if cell.cell_type == "code"]
+    assert cells[-2].metadata.papermill.status == "failed"
+    assert "SIGKILL" in cells[-2].source
+
+
+def test_the_time_limit_is_for_the_whole_notebook(run, write_notebook, tmp_path):
+    with pytest.raises(CellError, match="time limit of 4 s"):
+        run(write_notebook("import time", "time.sleep(2.5)", "time.sleep(30)"), time_limit=4)
+    assert_marked_as_failed(tmp_path / "logs/x.ipynb", "CellTimeoutError")
+
+
+def test_parameters_that_do_not_fit_start_no_kernel(run, write_notebook, tmp_path):
+    with pytest.raises(ParameterError, match="declares no parameter 'unknown'"):
+        run(write_notebook("x = 1"), {"unknown": 1})
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_command_reads_the_plan_and_reports_in_a_few_lines(write_notebook, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"time_limit": None, "cells": {"a/published/x": {"value": 2}}}))
+
+    def call(notebook):
+        return main(
+            [str(plan), "a/published/x", "--notebook", str(notebook)]
+            + ["--manifest", "r/a/published/x/manifest.json", "--log", "r/logs/x.ipynb", "--inputs", str(notebook)]
+        )
+
+    assert call(write_notebook(WRITE_RESULTS, parameters=PARAMETERS)) == 0
+    manifest = json.loads((tmp_path / "r/a/published/x/manifest.json").read_text())
+    assert manifest["parameters"]["value"] == 2
+    assert call(write_notebook("raise ValueError('no such thing')", parameters=PARAMETERS)) == 1
+    message = capsys.readouterr().err
+    assert "ValueError: no such thing" in message
+    assert len(re.findall("Traceback", message)) == 0
+    assert len(message.strip().splitlines()) <= 4

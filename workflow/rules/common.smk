@@ -1,0 +1,78 @@
+# What all stages share: the checked configuration, the plan of the study, and answers to questions about a cell.
+
+import json
+import os
+import sys
+from pathlib import Path
+
+PROJECT = Path(workflow.basedir)
+sys.path.insert(0, str(PROJECT / "src"))
+os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+from gradlab.config import ConfigError, check_config
+from gradlab.files import save_json
+from gradlab.sources import imported_sources
+
+try:
+    check_config(config, PROJECT / "workflow/schemas/config.schema.yaml")
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = Path(config["results"])
+DATA = Path(config["data"]["directory"])
+
+# The parameters of every cell, under its name <study>/<protocol>/<cell>, and what each data set needs to be fetched. Each
+# stage adds its own; the whole is written as a file before the first job starts, and jobs find their parameters there.
+PLAN = {"time_limit": config["time_limit"], "cells": {}, "datasets": {}}
+PLAN_FILE = RESULTS / "plan.json"
+
+wildcard_constraints:
+    study="autodiff|augmentation|batch_size|regularization",
+    protocol="published",
+    cell=r"[A-Za-z0-9_.-]+",
+
+
+onstart:
+    save_json(PLAN_FILE, PLAN)
+
+
+# A cell's place, and how it is run. The command holds names and paths only: the parameters wait in the plan.
+CELL = RESULTS / "{study}/{protocol}/{cell}"
+CELL_LOG = RESULTS / "logs/{study}/{protocol}/{cell}.ipynb"
+CELL_MESSAGE = "{wildcards.study}/{wildcards.protocol}/{wildcards.cell} with {params.parameters}"
+RUN_CELL = (
+    "python -m gradlab.cell {PLAN_FILE} {wildcards.study}/{wildcards.protocol}/{wildcards.cell} --notebook {input.notebook} "
+    "--manifest {output.manifest} --log {log} --threads {threads} --inputs {input}"
+)
+
+
+def plan_cell(name, **parameters):
+    """Add a cell to the plan, under its name <study>/<protocol>/<cell>."""
+    PLAN["cells"][name] = parameters
+
+
+def parameters_of(wildcards):
+    """The parameters of a planned cell."""
+    return PLAN["cells"].get("{study}/{protocol}/{cell}".format(**wildcards), {})
+
+
+def cells_of(*studies):
+    """The manifests of all planned cells of the given studies: a cell with a manifest is complete."""
+    return [RESULTS / name / "manifest.json" for name in PLAN["cells"] if name.split("/")[0] in studies]
+
+
+def cell_files(*figures):
+    """What every cell writes, and its figures by name."""
+    return {
+        "notebook": CELL / "notebook.ipynb",
+        "metrics": CELL / "metrics.json",
+        "curves": CELL / "curves.csv",
+        "figures": [CELL / f"{figure}.svg" for figure in figures],
+        "manifest": CELL / "manifest.json",
+    }
+
+
+def sources_of(*files):
+    """The modules of gradlab that notebooks or modules import: a cell is run again when one of them changes."""
+    found = imported_sources(*(PROJECT / file for file in files))
+    return [str(path.relative_to(PROJECT)) for path in found]

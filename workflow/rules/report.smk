@@ -1,0 +1,39 @@
+# The report: every published figure beside ours, and a page for every executed notebook. It needs all cells; where some fail,
+# it is rendered at the end all the same and shows them as failed or missing.
+
+PUBLISHED = ["figures.yaml", "settings.yaml", "augmentation_curves.csv", "batch_size_curves.csv"]
+TEMPLATES = ["report.html.j2", "style.css", "notebook/index.html.j2", "notebook/conf.json"]
+RENDER_REPORT = (
+    f"python -m gradlab.report {PLAN_FILE} --published workflow/published --templates workflow/report --data {DATA}"
+)
+
+
+rule report:
+    input:
+        cells=cells_of("autodiff", "augmentation", "batch_size", "regularization"),
+        published=[f"workflow/published/{file}" for file in PUBLISHED],
+        templates=[f"workflow/report/{file}" for file in TEMPLATES],
+        sources=["src/gradlab/report.py", *sources_of("src/gradlab/report.py")],
+    output:
+        report=RESULTS / "report.html",
+        ledger=RESULTS / "ledger.json",
+        table=RESULTS / "ledger.csv",
+        pages=directory(RESULTS / "pages"),
+    params:
+        plan=PLAN["cells"],
+    message:
+        "Rendering {output.report}"
+    shell:
+        RENDER_REPORT
+
+
+rule ledger:
+    """Fails where a published figure that must be reproduced to the last digit is not."""
+    input:
+        RESULTS / "ledger.json",
+    shell:
+        "python -m gradlab.ledger check {input}"
+
+
+onerror:
+    shell(RENDER_REPORT)
