@@ -69,14 +69,14 @@ def row_png(pixels: np.ndarray) -> bytes:
 
 
 def tar_gz(members: Mapping[str, bytes]) -> bytes:
-    """Write a .tar.gz of regular files."""
+    """Write a .tar.gz of regular files; without the time, so that the same files are the same archive."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+    with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, content in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    return stream.getvalue()
+    return gzip.compress(stream.getvalue(), mtime=0)
 
 
 def md5(content: bytes) -> str:

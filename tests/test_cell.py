@@ -1,6 +1,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -87,6 +89,24 @@ transport = IPKernelApp.instance().transport
     assert json.loads((tmp_path / "results/x/metrics.json").read_text()) == {"transport": "ipc"}
 
 
+def test_cells_side_by_side_in_one_folder_do_not_meet(write_notebook, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    notebook = write_notebook("import time\ntime.sleep(1)", WRITE_RESULTS, parameters=PARAMETERS)
+    numbers = range(6)
+    cells = {f"s/published/{number}": {"value": number} for number in numbers}
+    (tmp_path / "plan.json").write_text(json.dumps({"cells": cells}))
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "gradlab.cell", "plan.json", name, "--notebook", str(notebook)]
+            + ["--manifest", f"{name}/manifest.json", "--log", f"logs/{name}.ipynb"]
+        )
+        for name in cells
+    ]
+    assert [process.wait() for process in running] == [0 for _ in numbers]
+    doubled = [json.loads((tmp_path / name / "metrics.json").read_text())["x.value"] for name in cells]
+    assert doubled == [2 * number for number in numbers]
+
+
 def test_a_line_rewritten_many_times_stays_one_output(run, write_notebook, tmp_path):
     run(write_notebook("for i in range(500):\n    print(f'\\r{i}', end='', flush=True)"))
     notebook = nbformat.read(tmp_path / "results/x/notebook.ipynb", as_version=4)
@@ -118,6 +138,15 @@ def test_a_dead_kernel_is_an_error_that_says_so(run, write_notebook, tmp_path):
     cells = [cell for cell in nbformat.read(log, as_version=4).cells if cell.cell_type == "code"]
     assert cells[-2].metadata.papermill.status == "failed"
     assert "SIGKILL" in cells[-2].source
+
+
+def test_a_kernel_that_does_not_start_is_an_error_that_says_so(run, write_notebook, tmp_path, monkeypatch):
+    (tmp_path / "ipykernel_launcher.py").write_text("raise SystemExit(3)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(CellError, match="failed before its first cell\n  the kernel did not start"):
+        run(write_notebook("x = 1"))
+    notebook = nbformat.read(tmp_path / "logs/x.ipynb", as_version=4)
+    assert "did not start" in notebook.cells[0].source
 
 
 def test_the_time_limit_is_for_the_whole_notebook(run, write_notebook, tmp_path):

@@ -14,6 +14,7 @@ import sys
 import tarfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,10 +44,18 @@ def cache(tmp_path) -> Path:
 
 
 @pytest.fixture
-def lines(caplog) -> list[str]:
+def lines() -> Iterator[list[str]]:
     """The lines logged so far."""
-    caplog.set_level(logging.INFO, logger="gradlab.datasets.fetch")
-    return caplog.messages
+    logged: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append(record.getMessage())
+    logger = logging.getLogger("gradlab.datasets.fetch")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield logged
+    logger.setLevel(level)
+    logger.removeHandler(handler)
 
 
 def assert_holds(folder: Path, made) -> None:
@@ -177,28 +186,56 @@ def test_local_layouts(layout, tmp_path, cache, lines):
     assert lines == [f"{made.spec.name}: from local, verified ({cache / made.spec.name})"]
 
 
-@pytest.mark.parametrize("layout", ["idx", "idx.gz", "binary", "python", "python archive", "binary archive"])
+@pytest.mark.parametrize("layout", ["idx", "idx.gz", "binary", "python"])
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "swapped", "missing"])
 def test_damaged_local_files(layout, damage, tmp_path, cache):
+    folder, made = lay_out(layout, tmp_path / "local")
+    for damaged in sorted(folder.iterdir()):
+        content = damaged.read_bytes()
+        other = next(path for path in sorted(folder.iterdir(), reverse=True) if path != damaged)
+        others = other.read_bytes()
+        match damage:
+            case "truncated":
+                damaged.write_bytes(content[: len(content) // 2])
+            case "flipped":
+                flipped = bytearray(content)
+                flipped[len(content) // 2] ^= 4
+                damaged.write_bytes(flipped)
+            case "swapped":
+                damaged.write_bytes(others)
+                other.write_bytes(content)
+            case "missing":
+                damaged.unlink()
+        message = fails(made.spec, FetchSettings(sources=["local"], local=folder, cache=cache))
+        assert message.splitlines()[1].startswith("  - local: ")
+        damaged.write_bytes(content)
+        other.write_bytes(others)
+    assert fetch(made.spec, FetchSettings(sources=["local"], local=folder, cache=cache))
+
+
+@pytest.mark.parametrize("layout", ["python archive", "binary archive"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "no archive"])
+def test_damaged_local_archive(layout, damage, tmp_path, cache):
     path, made = lay_out(layout, tmp_path / "local")
-    first, *_, last = sorted(path.iterdir()) if path.is_dir() else [path, path]
-    content = last.read_bytes()
+    content = bytearray(path.read_bytes())
     match damage:
         case "truncated":
-            last.write_bytes(content[: len(content) // 2])
+            del content[len(content) // 2 :]
         case "flipped":
-            flipped = bytearray(content)
-            flipped[len(content) // 2] ^= 4
-            last.write_bytes(flipped)
-        case "swapped":
-            last.write_bytes(first.read_bytes())
-            first.write_bytes(content)
-            if path.is_file():
-                path.write_bytes(tar_gz({"cifar-10-batches-bin/data_batch_1.bin": b"", "another": b"archive"}))
-        case "missing":
-            last.unlink()
+            content[len(content) // 2] ^= 4
+        case "no archive":
+            content[:] = b"<html>"
+    path.write_bytes(content)
     message = fails(made.spec, FetchSettings(sources=["local"], local=path, cache=cache))
-    assert "\n  - local: " in message
+    assert message.splitlines()[1].startswith(f"  - local: {path.name} has md5 {md5(bytes(content))[:12]}…")
+
+
+def test_swapped_members_of_a_local_archive(tmp_path, cache):
+    first, *between, last = CIFAR.content
+    members = {first: CIFAR.content[last], last: CIFAR.content[first]} | {name: CIFAR.content[name] for name in between}
+    archive = tar_gz({f"cifar-10-batches-bin/{name}": data for name, data in members.items()})
+    path = write_files(tmp_path / "local", {"a.tar.gz": archive}) / "a.tar.gz"
+    assert f"{first} has md5" in fails(CIFAR.spec, FetchSettings(sources=["local"], local=path, cache=cache))
 
 
 def test_local_path_that_does_not_exist(made, tmp_path, cache):
@@ -213,10 +250,20 @@ def test_local_folder_without_data(made, tmp_path, cache):
 
 def test_small_file_that_unfolds_to_a_large_one_is_not_unfolded(tmp_path, cache):
     bomb = {**FASHION.published, "train-images-idx3-ubyte.gz": gzip.compress(bytes(1 << 26))}
-    message = fails(
-        FASHION.spec, FetchSettings(sources=["local"], local=write_files(tmp_path / "local", bomb), cache=cache)
-    )
+    local = write_files(tmp_path / "local", bomb)
+    tracemalloc.start()
+    message = fails(FASHION.spec, FetchSettings(sources=["local"], local=local, cache=cache))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 24
     assert f"has more bytes than the {FASHION.spec.files[0].size:,} expected" in message
+
+
+def test_member_that_is_too_large_is_not_read(tmp_path, cache):
+    archive = tar_gz({"cifar-10-batches-bin/data_batch_1.bin": bytes(CIFAR.spec.files[0].size + 1)})
+    path = write_files(tmp_path / "local", {"a.tar.gz": archive}) / "a.tar.gz"
+    message = fails(CIFAR.spec, FetchSettings(sources=["local"], local=path, cache=cache))
+    assert "data_batch_1.bin has 9,220 bytes in the archive, expected 9,219 at most" in message
 
 
 class Hostile:
@@ -367,6 +414,16 @@ def test_second_mirror_is_used_where_the_first_lacks_a_file(server, cache):
     spec = dataclasses.replace(FASHION.spec, mirrors=(f"{server.address}first/", f"{server.address}second/"))
     assert_holds(fetch(spec, official(cache)), FASHION)
     assert [path.split("/")[1] for path in server.asked] == 3 * ["first"] + 4 * ["second"]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_bar_is_for_terminals(terminal, server, cache, monkeypatch):
+    errors = io.StringIO()
+    errors.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", errors)
+    server.serve({NAME: CIFAR.python_archive})
+    assert_holds(fetch(cifar10_at(server), official(cache)), CIFAR)
+    assert ("100%" in errors.getvalue()) == terminal
 
 
 @pytest.mark.parametrize("trouble", [500, 503, 429, ("cut", CIFAR.python_archive)])

@@ -161,7 +161,7 @@ def test_differences_need_a_positive_step(step):
 def test_evaluation_in_blocks_agrees_with_all_at_once(loss, monkeypatch):
     parameters, images, labels = random_problem(8, n=23)
     monkeypatch.setattr(twolayer, "_CHUNK", 5)
-    evaluation = twolayer.evaluate(parameters, images, labels, lmbda=0.2, loss=loss)
+    (evaluation,) = twolayer.evaluate([parameters], images, labels, lmbda=0.2, loss=loss)
     columns, classes = images.T, reference.one_hot(labels, SMALL[2])
     expected = reference.mean_loss(*as_columns(parameters), columns, classes, loss)
     assert evaluation.loss == pytest.approx(expected, rel=1e-13)
@@ -173,8 +173,8 @@ def test_evaluation_in_blocks_agrees_with_all_at_once(loss, monkeypatch):
 
 def test_evaluation_in_single_precision_is_close_to_double():
     parameters, images, labels = random_problem(8, n=50)
-    double = twolayer.evaluate(parameters, images, labels, lmbda=0.2, loss="cross_entropy")
-    single = twolayer.evaluate(parameters, images.astype(np.float32), labels, lmbda=0.2, loss="cross_entropy")
+    (double,) = twolayer.evaluate([parameters], images, labels, lmbda=0.2, loss="cross_entropy")
+    (single,) = twolayer.evaluate([parameters], images.astype(np.float32), labels, lmbda=0.2, loss="cross_entropy")
     assert single.loss == pytest.approx(double.loss, rel=1e-6)
     assert single.loss != double.loss
 
@@ -182,9 +182,21 @@ def test_evaluation_in_single_precision_is_close_to_double():
 def test_logits_that_are_not_finite_count_as_wrong():
     parameters, images, labels = random_problem(8)
     broken = dataclasses.replace(parameters, b2=np.array([np.nan, 0, 0, 0, 0]))
-    evaluation = twolayer.evaluate(broken, images, np.zeros_like(labels), lmbda=0.0, loss="cross_entropy")
+    (evaluation,) = twolayer.evaluate([broken], images, np.zeros_like(labels), lmbda=0.0, loss="cross_entropy")
     assert evaluation.accuracy == 0
     assert np.isnan(evaluation.loss)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_states_evaluated_together_are_evaluated_as_if_alone(loss):
+    states = [random_problem(seed)[0] for seed in range(4)]
+    states[1] = dataclasses.replace(states[1], W1=states[1].W1 * np.inf)
+    _, images, labels = random_problem(8, n=23)
+    together = twolayer.evaluate(states, images, labels, lmbda=0.2, loss=loss)
+    assert together[1].accuracy == 0
+    for place in (0, 2, 3):
+        (alone,) = twolayer.evaluate([states[place]], images, labels, lmbda=0.2, loss=loss)
+        assert dataclasses.astuple(together[place]) == pytest.approx(dataclasses.astuple(alone), rel=1e-13)
 
 
 # --- learning rate and flips
@@ -271,14 +283,18 @@ def test_the_last_point_of_the_curves_is_the_evaluation_in_double_precision():
     last = {row[2]: row[3] for row in run.curves if row[:2] == (8, "train")}
     assert last == dataclasses.asdict(run.training)
     _, images, labels = random_problem(1, n=20)
-    assert run.training == twolayer.evaluate(run.parameters, images, labels, lmbda=0.01, loss="cross_entropy")
+    assert [run.training] == twolayer.evaluate([run.parameters], images, labels, lmbda=0.01, loss="cross_entropy")
 
 
 def test_a_point_of_the_curves_is_the_state_after_that_many_updates():
-    # Four updates an epoch: after one epoch the longer run has to pass where the shorter one ends.
-    shorter, longer = small_run(epochs=1, evaluate_every=4), small_run(epochs=2, evaluate_every=4)
-    passing = next(row[3] for row in longer.curves if row[:3] == (4, "train", "loss"))
-    assert passing == pytest.approx(shorter.training.loss, rel=1e-6)
+    # Four updates an epoch: after every epoch the longest run has to pass where a shorter one ends.
+    longest = small_run(epochs=12, evaluate_every=4)  # more points than are evaluated together
+    for epochs in range(1, 12):
+        ended = small_run(epochs=epochs).training
+        passing = [next(row[3] for row in longest.curves if row[:3] == (4 * epochs, "train", "loss"))]
+        passing += [next(row[3] for row in longest.curves if row[:3] == (4 * epochs, "validation", "cost"))]
+        assert passing == pytest.approx([ended.loss, ended.cost], rel=1e-6)
+        assert passing != [ended.loss, ended.cost]
 
 
 def test_evaluating_more_often_changes_no_result():

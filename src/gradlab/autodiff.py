@@ -49,6 +49,8 @@ class Side:
         where unknown.
     steps, quotients
         The steps h > 0, falling, and the quotients (f(x ± h) - f(x)) / ±h.
+    reason
+        For `cannot tell`: why, and what to do; otherwise empty.
     """
 
     behaviour: Behaviour
@@ -59,6 +61,7 @@ class Side:
     derivative_error: float | None
     steps: tuple[float, ...]
     quotients: tuple[float, ...]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,8 @@ def diagnose_derivative(
     -------
     Diagnosis
         Structure closer to x than the smallest step, max(spacing at x, scale · eps), cannot be seen. A jump, or a
-        difference of one-sided derivatives, within the stated errors counts as none.
+        difference of one-sided derivatives, within the stated errors counts as none. An f whose every change is lost to
+        rounding looks constant: that is what `magnitude` is for.
 
     Raises
     ------
@@ -314,9 +318,12 @@ def _examine_side(
     values = np.array([evaluate(position) for position in positions])
     h = np.abs(positions - x)  # the steps as taken, after rounding
     quotients = (values - value) / (side * h)
-    unclear = Side("cannot tell", None, None, None, None, None, tuple(h.tolist()), tuple(quotients.tolist()))
+    unclear = Side("cannot tell", None, None, None, None, None, tuple(h.tolist()), tuple(quotients.tolist()), "")
     if len(steps) <= _MIN_OCTAVES:
-        return unclear
+        few = f"only {len(steps)} steps lie between the scale and the spacing of the numbers at x: enlarge the scale"
+        return replace(unclear, reason=few)
+    remedy = "pass a scale below any other structure of f, the magnitude of its intermediate results, or float64"
+    no_law = f"follow no single law between the steps {h[0]:.3g} and {h[-1]:.3g}: {remedy}"
 
     settled = values[_FREE_OCTAVES:]
     finite = np.isfinite(settled)
@@ -326,7 +333,7 @@ def _examine_side(
         grows_over = 3 < finite.argmin() == finite.sum() and (np.diff(np.abs(settled[finite])) > 0).all()
         if grows_over and np.isinf(settled[~finite]).all():
             return replace(unclear, behaviour="pole", continuous=False)
-        return unclear
+        return replace(unclear, reason="f is not finite at some of the steps: pass a smaller scale")
     broken = np.flatnonzero(~np.isfinite(values))
     first = broken[-1] + 1 if len(broken) else 0
     h, values, quotients = h[first:], values[first:], quotients[first:]
@@ -346,11 +353,11 @@ def _examine_side(
     else:
         found = _extrapolate(h, values, noise, free)
         if found is None:
-            return unclear
+            return replace(unclear, reason=f"the values {no_law}")
         limit, limit_error = found
     largest = max(np.abs(values).max(), at_x)
     if limit_error > _RESOLUTION[number] * largest:
-        return unclear
+        return replace(unclear, reason=f"the values tend to {_with_error(limit, limit_error)}, no better: {remedy}")
     known = replace(unclear, limit=float(limit), limit_error=float(limit_error))
     if not math.isfinite(value):
         return replace(known, behaviour="undefined", continuous=False)
@@ -366,11 +373,12 @@ def _examine_side(
 
     found = _extrapolate(h, quotients, (noise + noise_at_x) / h, free)
     if found is None:
-        return known
+        return replace(known, reason=f"the quotients {no_law}")
     slope, slope_error = found
-    unit = max(np.abs(values - value).max(), eps ** (1 / 3) * largest) / h[0]
-    if slope_error > _RESOLUTION[number] * max(abs(slope), unit):
-        return known
+    # A derivative shows against the mean slope over the largest step. An f that never changes is taken for a constant.
+    variation = np.abs(values - value).max() / h[0]
+    if variation > 0 and slope_error > _RESOLUTION[number] * max(abs(slope), variation):
+        return replace(known, reason=f"the quotients tend to {_with_error(slope, slope_error)}, no better: {remedy}")
     return replace(known, behaviour="slope", derivative=float(slope), derivative_error=float(slope_error))
 
 
@@ -489,23 +497,16 @@ def _conclude(x: float, value: float, left: Side, right: Side, autograd: float, 
         derivative, derivative_error = best.derivative, best.derivative_error
 
     if differentiable:
-        within = derivative_error + 8 * eps * max(abs(derivative), abs(autograd))
-        is_derivative = abs(autograd - derivative) <= within if math.isfinite(autograd) else False
+        is_derivative = _agrees(autograd, derivative, derivative_error, sides, eps)
     else:
         is_derivative = differentiable
     reason = ""
     if kind == "cannot tell":
-        names = " and the ".join(
-            name for name, side in (("left", left), ("right", right)) if side.behaviour == "cannot tell"
-        )
-        if len(left.steps) <= _MIN_OCTAVES:
-            reason = f"only {len(left.steps)} steps from the scale to the spacing of numbers at x: enlarge the scale"
+        if left.reason == right.reason:
+            reason = f"on both sides, {left.reason}"
         else:
-            reason = (
-                f"on the {names} the values or quotients follow no single law between the steps "
-                f"{left.steps[0]:.3g} and {left.steps[-1]:.3g}: pass a scale below any other structure of f, or the "
-                f"magnitude of its intermediate results"
-            )
+            named = (("left", left), ("right", right))
+            reason = "; ".join(f"on the {name}, {side.reason}" for name, side in named if side.reason)
     return Diagnosis(
         x=x,
         value=value,
@@ -524,6 +525,14 @@ def _conclude(x: float, value: float, left: Side, right: Side, autograd: float, 
         autograd_is_derivative=is_derivative,
         reason=reason,
     )
+
+
+def _agrees(autograd: float, derivative: float, error: float, sides: tuple[Side, Side], eps: float) -> bool | None:
+    """Say whether autograd's value is the derivative, or None where rounding hides the difference."""
+    if not abs(autograd - derivative) <= error + 8 * eps * max(abs(derivative), abs(autograd)):
+        return False
+    changes = any(quotient != 0 for side in sides for quotient in side.quotients)
+    return True if changes or autograd == 0 else None
 
 
 def _all_true(*truths: bool | None) -> bool | None:

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.paths import jupyter_runtime_dir
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
 from traitlets import default
@@ -46,6 +48,11 @@ class IPCKernelManager(AsyncKernelManager):
     @default("transport")
     def _transport_default(self) -> str:
         return "ipc"
+
+    @default("ip")
+    def _ip_default(self) -> str:
+        # Jupyter's default is a name in the working directory, which cells that run side by side share.
+        return str(Path(jupyter_runtime_dir()) / "kernel")
 
 
 def run_cell(
@@ -150,6 +157,8 @@ def _kernel_environment(threads: int) -> Iterator[None]:
             "JUPYTER_RUNTIME_DIR": f"{private}/runtime",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger, which nobody uses here, warns in the notebook
         }
+        for folder in ("ipython", "runtime"):
+            os.mkdir(f"{private}/{folder}")
         before = {name: os.environ.get(name) for name in changed}
         os.environ.update(changed)
         try:
@@ -177,31 +186,36 @@ def _execute(name: str, notebook: Path, log: Path, parameters: dict[str, Any], t
             timeout_func=lambda cell: max(1, deadline - time.monotonic()) if deadline else None,
         )
     except PapermillExecutionError as error:
-        reason, where = f"{error.ename}: {error.evalue}", f"[{error.exec_count}]"
+        reason, where = f"{error.ename}: {error.evalue}", f"in code cell [{error.exec_count}]"
     except DeadKernelError:
         reason = "the kernel died (killed from outside, out of memory, or a crash in compiled code)"
         where = _stamp_failure(log, "DeadKernelError", reason)
     except CellTimeoutError:
         reason = f"the time limit of {time_limit:g} s was reached"
         where = _stamp_failure(log, "CellTimeoutError", reason)
+    except (RuntimeError, NoSuchKernel) as error:  # what jupyter_client raises where a kernel does not come up
+        reason = f"the kernel did not start: {error}"
+        where = _stamp_failure(log, type(error).__name__, reason)
     else:
         return
-    raise CellError(f"{name} failed in code cell {where}\n  {reason}\n  executed notebook, with the traceback: {log}")
+    raise CellError(f"{name} failed {where}\n  {reason}\n  executed notebook, with the traceback: {log}")
 
 
 def _stamp_failure(log: Path, error: str, reason: str) -> str:
-    """Mark the cell that was running, and the notebook, as failed: papermill saves both as completed. Return its number."""
+    """Mark the notebook, and the cell that was running, as failed: papermill saves them as completed. Say which cell."""
     notebook = nbformat.read(log, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     # Cells that were never reached say "completed" as well, but have no time at which they started.
-    number = max(index for index, cell in enumerate(code, 1) if cell.metadata.papermill.get("start_time"))
-    failed = code[number - 1]
-    failed.metadata.papermill.update(status="failed", exception=True)
-    failed.outputs.append(nbformat.v4.new_output("error", ename=error, evalue=reason, traceback=[f"{error}: {reason}"]))
+    begun = [number for number, cell in enumerate(code, 1) if cell.metadata.get("papermill", {}).get("start_time")]
+    if begun:
+        failed = code[begun[-1] - 1]
+        failed.metadata.papermill.update(status="failed", exception=True)
+        message = nbformat.v4.new_output("error", ename=error, evalue=reason, traceback=[f"{error}: {reason}"])
+        failed.outputs.append(message)
     notebook.metadata.papermill.exception = True
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed:** {reason}."))
     nbformat.write(notebook, log)
-    return f"[{number}]"
+    return f"in code cell [{begun[-1]}]" if begun else "before its first cell"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

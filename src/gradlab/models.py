@@ -1,4 +1,4 @@
-"""The convolutional network of the FashionMNIST notebook, and the standardisation of its inputs (F 2.1, 2.2).
+"""The convolutional network of the FashionMNIST notebook, and the standardisation of its inputs (F §2).
 
 A network is a function of its parameters and of a batch of images; its parameters are a list of tensors.
 """
@@ -61,8 +61,8 @@ def conv_net(parameters: list[Tensor], images: Tensor) -> Tensor:
         Logits, float32 of shape (N, 10).
     """
     w1, b1, w2, b2, w3, b3 = parameters
-    # (N, 28, 28) -> (N, 1, 28, 28). The strides must say channels-last here: with one channel, torch takes a tensor that
-    # was merely given a channel axis for channels-first, and the first pooling then takes nine times as long.
+    # (N, 28, 28) -> (N, 1, 28, 28). The strides must say channels-last here: a tensor with one channel that was merely
+    # given an axis for it passes for channels-first, and the first pooling then takes nine times as long.
     x = images.unsqueeze(-1).permute(0, 3, 1, 2)
     x = F.relu(F.max_pool2d(F.conv2d(x, w1, b1, padding=2), 2))  # (N, 16, 14, 14)
     x = F.relu(F.max_pool2d(F.conv2d(x, w2, b2, padding=2), 2))  # (N, 32, 7, 7)
@@ -75,7 +75,8 @@ def standardise(train: Tensor, test: Tensor, *, epsilon: float = 1e-6) -> tuple[
     Parameters
     ----------
     train, test
-        Images, float32 of shapes (n, height, width) and (m, height, width), values in [0, 1].
+        Images, float32 of shapes (n, height, width) and (m, height, width), grey levels from 0 to 255, n ≥ 2. Scaled to
+        [0, 1], the accuracy before the first pass of the first run is not the published one.
     epsilon
         Added to the standard deviation; a pixel that is constant over the training images becomes 0 in them.
 

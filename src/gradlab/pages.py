@@ -67,4 +67,6 @@ def _figure_text(cell: nbformat.NotebookNode, *, directory: Path) -> str:
     """Return the description of the figure that a notebook's code draws: the one it was saved with, in `directory`."""
     saved = re.search(r'save_figure\(\s*output,\s*"([^"]+)"', cell.source)
     file = directory / f"{saved.group(1)}.svg" if saved else None
-    return describe_svg(file.read_text(encoding="utf-8")) if file and file.exists() else "Figure drawn by the code above"
+    return (
+        describe_svg(file.read_text(encoding="utf-8")) if file and file.exists() else "Figure drawn by the code above"
+    )

@@ -1,7 +1,8 @@
-"""Rebuilds the random states of the FashionMNIST notebook's augmentation study, so that a setting starts where it did there.
+"""Rebuilds the random states of the FashionMNIST notebook's augmentation study, so that a setting starts where it did.
 
-The notebook draws from two global streams, NumPy's legacy one and torch's, and runs its four settings one after another.
-Here both streams are objects of their own; the draws of the runs before a setting are repeated without the training.
+The notebook draws from two global streams, NumPy's legacy one and torch's, and runs its four settings one after the
+other. Here both streams are objects of their own, and the global ones stay untouched; the draws of the runs before a
+setting are repeated without their training.
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ SAMPLE_PICTURES = 5
 
 
 @dataclass(frozen=True)
-class Streams:
+class NotebookStreams:
     """The state of the notebook's two random streams."""
 
     torch: torch.Generator
@@ -47,13 +48,13 @@ class Protocol:
             raise ValueError(f"copies is {self.copies}, but a vote needs at least one augmented copy")
 
 
-def start_streams(*, torch_seed: int, numpy_seed: int) -> Streams:
-    """Return the streams as the notebook seeds them at the beginning of the study (F 2.1)."""
-    return Streams(torch.Generator().manual_seed(torch_seed), np.random.RandomState(numpy_seed))
+def start_streams(*, torch_seed: int, numpy_seed: int) -> NotebookStreams:
+    """Return the streams as the notebook seeds them at the beginning of the study (F §2)."""
+    return NotebookStreams(torch.Generator().manual_seed(torch_seed), np.random.RandomState(numpy_seed))
 
 
-def draw_subset(total: int, size: int, *, streams: Streams) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the training subset, and the pictures that the notebook shows of it (F 2.1).
+def draw_subset(total: int, size: int, *, streams: NotebookStreams) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the training subset, and the pictures that the notebook shows of it (F §2).
 
     Returns
     -------
@@ -66,7 +67,9 @@ def draw_subset(total: int, size: int, *, streams: Streams) -> tuple[np.ndarray,
     return subset, streams.numpy.choice(size, SAMPLE_PICTURES)
 
 
-def skip_run(setting: str, passes: int, size: tuple[int, int, int], protocol: Protocol, *, streams: Streams) -> None:
+def skip_run(
+    setting: str, passes: int, size: tuple[int, int, int], protocol: Protocol, *, streams: NotebookStreams
+) -> None:
     """Make the draws of one run without training.
 
     Parameters
@@ -96,9 +99,9 @@ def skip_run(setting: str, passes: int, size: tuple[int, int, int], protocol: Pr
 
 
 def train_run(
-    setting: str, train: sgd.LabelledImages, test: sgd.LabelledImages, protocol: Protocol, *, streams: Streams
+    setting: str, train: sgd.LabelledImages, test: sgd.LabelledImages, protocol: Protocol, *, streams: NotebookStreams
 ) -> sgd.Run:
-    """Train and evaluate one setting as the notebook does: one transform for all images at a time (F 2.2 to 2.5).
+    """Train and evaluate one setting as the notebook does: one transform for all images at a time (F §2).
 
     The training images are transformed once a pass, the test images once for each copy. Losses, and the accuracy on the
     training images, are those of the images as they are.

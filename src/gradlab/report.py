@@ -58,9 +58,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     style = (templates / "style.css").read_text(encoding="utf-8")
     with atomic_path(pages / "style.css") as temporary:
         temporary.write_text(style, encoding="utf-8")
-    render_pages(
-        results.values(), pages, template=templates / "notebook", report=report, style=pages / "style.css"
-    )
+    render_pages(results.values(), pages, template=templates / "notebook", report=report, style=pages / "style.css")
     environment = Environment(loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined)
     environment.filters["figure"] = print_figure
     html = environment.get_template("report.html.j2").render(
@@ -121,7 +119,10 @@ def describe_provenance(results: Mapping[str, CellResult], data: Path) -> list[T
         **{name: [m["versions"][name] for m in manifests] for name in (manifests[0]["versions"] if manifests else ())},
     }
     for name, values in facts.items():
-        rows += [[name, value if count == len(manifests) else f"{value} ({count} cells)"] for value, count in Counter(values).items()]
+        rows += [
+            [name, value if count == len(manifests) else f"{value} ({count} cells)"]
+            for value, count in Counter(values).items()
+        ]
     tables = [Table("What the cells ran on", ["", ""], rows)]
     digests = []
     for description in sorted(data.glob("*/dataset.json")):
@@ -200,9 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--templates", type=Path, required=True, help="the folder of the templates")
     parser.add_argument("--data", type=Path, required=True, help="the folder of the prepared data sets")
     options = parser.parse_args(arguments)
-    report = render_report(
-        options.plan, published=options.published, templates=options.templates, data=options.data
-    )
+    report = render_report(options.plan, published=options.published, templates=options.templates, data=options.data)
     print(f"report: {report}", file=sys.stderr)
     return 0
 

@@ -287,10 +287,7 @@ def _regularization(material: Material) -> list[Block]:
                 "The final network beside two variants of it that the notebook prepares and never trains: one run each, so "
                 "small differences mean nothing.",
                 ["Cell", "λ", "Training accuracy", "Validation accuracy", "Test accuracy"],
-                [
-                    [name, *(cells[name].metrics[f"{name}.{metric}"] for metric in _FINAL_METRICS)]
-                    for name in variants
-                ],
+                [[name, *(cells[name].metrics[f"{name}.{metric}"] for metric in _FINAL_METRICS)] for name in variants],
             ),
             Gallery([_cell_picture(cells[name], "curves", name) for name in variants if name != "final"]),
         ]
@@ -352,8 +349,12 @@ def _mean_sd(values: Sequence[float | None]) -> tuple[float | None, float | None
 def _spread(mean: float | None, sd: float | None) -> str | None:
     if mean is None:
         return None
-    return f"{mean:.4g}" if mean < 1 and sd is None else f"{mean:.4g} ± {sd:.2g}" if sd is not None and mean < 10 else (
-        f"{mean:.0f}" + (f" ± {sd:.0f}" if sd is not None else "")
+    return (
+        f"{mean:.4g}"
+        if mean < 1 and sd is None
+        else f"{mean:.4g} ± {sd:.2g}"
+        if sd is not None and mean < 10
+        else (f"{mean:.0f}" + (f" ± {sd:.0f}" if sd is not None else ""))
     )
 
 

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with replacement, and evaluation in one pass over the data (F 2.2).
+"""Stochastic gradient descent with replacement, and evaluation in one pass over the data (F §2).
 
 A network is a function `network(parameters, images)` that returns logits of shape (N, classes).
 """

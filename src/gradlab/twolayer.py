@@ -15,8 +15,10 @@ SIZES = (3072, 50, 10)  # inputs, hidden units, classes
 LOSSES = ("cross_entropy", "binary_cross_entropy")
 CURVE_COLUMNS = ("update", "split", "metric", "value")
 
-# Rows evaluated together: the block stays in cache, and larger ones are no faster (70 ms for 20,000 images in float32).
+# Rows evaluated together, and states of a network whose first layers are evaluated in one product: 50 columns are too
+# few to keep the processor busy, 400 are enough (float32, one thread: 88 against 157 Gflop/s, and no more beyond).
 _CHUNK = 1000
+_STATES = 8
 
 Stream = np.random.RandomState | np.random.Generator
 
@@ -42,8 +44,8 @@ class Parameters:
         return iter((self.W1, self.b1, self.W2, self.b2))
 
     def astype(self, dtype: str | np.dtype) -> "Parameters":
-        """Return these parameters in `dtype`, without a copy where they have it already."""
-        return Parameters(*(array.astype(dtype, copy=False) for array in self))
+        """Return a copy of these parameters in `dtype`."""
+        return Parameters(*(array.astype(dtype) for array in self))
 
 
 @dataclass(frozen=True)
@@ -324,13 +326,15 @@ def relative_errors(analytic: Parameters, numerical: Parameters) -> dict[str, fl
     }
 
 
-def evaluate(parameters: Parameters, images: np.ndarray, labels: np.ndarray, *, lmbda: float, loss: str) -> Evaluation:
-    """Return loss, cost and accuracy over a split, all from one forward pass.
+def evaluate(
+    states: Sequence[Parameters], images: np.ndarray, labels: np.ndarray, *, lmbda: float, loss: str
+) -> list[Evaluation]:
+    """Return loss, cost and accuracy over a split for several states of a network, all from one pass over the images.
 
     Parameters
     ----------
-    parameters
-        The network; used in the dtype of `images`.
+    states
+        The parameters of each state, of the same sizes; used in the dtype of `images`.
     images : ndarray of float32 or float64, shape (n, inputs)
         Evaluated in blocks of rows, so that a memory map is never read whole. The forward pass is computed in their
         dtype, the loss from the logits in float64.
@@ -342,19 +346,30 @@ def evaluate(parameters: Parameters, images: np.ndarray, labels: np.ndarray, *, 
 
     Returns
     -------
-    Evaluation
-        An image is classified as the class of its largest logit. One whose logits are not all finite counts as wrong:
-        a network that diverged has a loss that is not finite and an accuracy of 0, not a share of lucky guesses.
+    list of Evaluation
+        One for each state. An image is classified as the class of its largest logit. One whose logits are not all
+        finite counts as wrong: a network that diverged has a loss that is not finite and an accuracy of 0, not a share
+        of lucky guesses.
     """
-    logits = np.empty((len(labels), len(parameters.b2)))
+    logits = np.empty((len(states), len(labels), len(states[0].b2)))
     with np.errstate(over="ignore", invalid="ignore"):
-        cast = parameters.astype(images.dtype)
+        cast = [state.astype(images.dtype) for state in states]
+        W1 = np.concatenate([state.W1 for state in cast])  # (states · hidden, inputs)
+        b1 = np.concatenate([state.b1 for state in cast])
         for start in range(0, len(labels), _CHUNK):
-            logits[start : start + _CHUNK] = forward(cast, images[start : start + _CHUNK])[1]
-        mean_loss = float(image_losses(logits, labels, loss=loss).mean())
-        total = mean_loss + penalty(parameters, lmbda)
-    right = (logits.argmax(axis=1) == labels) & np.isfinite(logits).all(axis=1)
-    return Evaluation(loss=mean_loss, cost=total, accuracy=float(right.mean()))
+            rows = slice(start, start + _CHUNK)
+            stacked = images[rows] @ W1.T  # (rows, states · hidden)
+            stacked += b1
+            np.maximum(stacked, 0, out=stacked)
+            for place, (state, hidden) in enumerate(zip(cast, np.split(stacked, len(cast), axis=1), strict=True)):
+                logits[place, rows] = hidden @ state.W2.T + state.b2
+        losses = image_losses(logits, labels, loss=loss).mean(axis=1)
+        penalties = [penalty(state, lmbda) for state in states]
+    right = (logits.argmax(axis=2) == labels) & np.isfinite(logits).all(axis=2)
+    return [
+        Evaluation(loss=float(mean), cost=float(mean) + extra, accuracy=float(share))
+        for mean, extra, share in zip(losses, penalties, right.mean(axis=1), strict=True)
+    ]
 
 
 def learning_rate(update: int | np.ndarray, settings: Settings) -> float | np.ndarray:
@@ -413,11 +428,17 @@ def train(
     batch = np.empty((settings.batch_size, training.images.shape[1]), dtype=training.images.dtype)
     penalised = {"lmbda": settings.lmbda, "loss": settings.loss}
     curves: list[tuple[int, str, str, float]] = []
+    states: dict[int, Parameters] = {}  # by the updates done; waiting to be evaluated together
 
-    def record_curves(update: int) -> None:
-        for name, split in (("train", training), ("validation", validation)):
-            curves.extend(_rows(update, name, evaluate(parameters, split.curve_images, split.labels, **penalised)))
-        curves.append((update, "train", "learning_rate", float(learning_rate(update, settings))))
+    def record_curves() -> None:
+        evaluated = [
+            evaluate(list(states.values()), split.curve_images, split.labels, **penalised)
+            for split in (training, validation)
+        ]
+        for done, on_training, on_validation in zip(states, *evaluated, strict=True):
+            curves.extend(_rows(done, "train", on_training) + _rows(done, "validation", on_validation))
+            curves.append((done, "train", "learning_rate", float(learning_rate(done, settings))))
+        states.clear()
 
     update = 0
     with np.errstate(over="ignore", invalid="ignore"):
@@ -426,7 +447,9 @@ def train(
             flipped = rng.random(n) < settings.flip_probability if settings.flip_probability > 0 else None
             for start in range(0, n, settings.batch_size):
                 if update % settings.evaluate_every == 0:
-                    record_curves(update)
+                    states[update] = parameters.astype(training.curve_images.dtype)
+                    if len(states) == _STATES:
+                        record_curves()
                 stop = start + settings.batch_size
                 rows = order[start:stop]
                 # No row is out of range, so "clip" changes none; the default mode fills `out` by way of a copy.
@@ -436,10 +459,12 @@ def train(
                 slopes = gradients(parameters, batch, training.labels[rows], **penalised)
                 _descend(parameters, slopes, learning_rate(update, settings))
                 update += 1
-    last = [evaluate(parameters, split.images, split.labels, **penalised) for split in (training, validation)]
-    for name, evaluation in zip(("train", "validation"), last, strict=True):
-        curves.extend(_rows(updates, name, evaluation))
-    return Run(parameters=parameters, order=order, training=last[0], validation=last[1], curves=curves)
+    if states:
+        record_curves()
+    (on_training,) = evaluate([parameters], training.images, training.labels, **penalised)
+    (on_validation,) = evaluate([parameters], validation.images, validation.labels, **penalised)
+    curves.extend(_rows(updates, "train", on_training) + _rows(updates, "validation", on_validation))
+    return Run(parameters=parameters, order=order, training=on_training, validation=on_validation, curves=curves)
 
 
 def lambda_grid(points: int, exponents: tuple[float, float] = (-5.0, -1.0)) -> np.ndarray:

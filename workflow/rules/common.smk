@@ -57,8 +57,9 @@ def parameters_of(wildcards):
 
 
 def cells_of(*studies):
-    """The manifests of all planned cells of the given studies: a cell with a manifest is complete."""
-    return [RESULTS / name / "manifest.json" for name in PLAN["cells"] if name.split("/")[0] in studies]
+    """What every planned cell of the given studies writes."""
+    files = ("notebook.ipynb", "metrics.json", "curves.csv", "manifest.json")
+    return [RESULTS / name / file for name in PLAN["cells"] if name.split("/")[0] in studies for file in files]
 
 
 def cell_files(*figures):

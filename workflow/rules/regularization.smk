@@ -4,6 +4,8 @@
 # The fine search lies around the best λ of the coarse one, and the final network takes the best λ of the fine one. These
 # cells are numbered, not named by their λ, and read it from the search's result: so the job graph is known beforehand.
 
+from gradlab.twolayer import lambda_grid
+
 REGULARIZATION = config["regularization"]
 SEARCHES = {"coarse": REGULARIZATION["coarse"], "fine": REGULARIZATION["fine"]}
 
@@ -75,12 +77,12 @@ for cell in ("one_cycle", "three_cycles"):
     )
     cycle_epochs.append(settings["epochs"])
 
+coarse_grid = lambda_grid(REGULARIZATION["coarse"]["points"], REGULARIZATION["coarse"]["exponents"]).tolist()
 search_epochs = []
 for search, settings in SEARCHES.items():
-    low, high = REGULARIZATION["coarse"]["exponents"]
     for point in range(settings["points"]):
         if search == "coarse":
-            penalty = {"lmbda": 10 ** (low + (high - low) * point / (settings["points"] - 1))}
+            penalty = {"lmbda": coarse_grid[point]}
         else:
             penalty = {"lmbda": None, "search": search_metrics("coarse"), "search_index": point}
         plan_training(

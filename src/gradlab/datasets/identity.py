@@ -155,7 +155,7 @@ CIFAR10 = CIFAR10Spec(
 SPECS: dict[str, Spec] = {spec.name: spec for spec in (FASHION_MNIST, CIFAR10)}
 
 
-def check_bytes(file: ContentFile, content: bytes | memoryview) -> None:
+def _check(file: ContentFile, content: bytes | memoryview) -> None:
     """Raise `ContentError` unless `content` is that of `file`."""
     if len(content) > file.size:  # how much longer is not known: nobody reads further than one byte too many
         raise ContentError(f"{file.name} has more bytes than the {file.size:,} expected")
@@ -185,7 +185,7 @@ def verify(spec: Spec, directory: str | Path) -> None:
     directory = Path(directory)
     if isinstance(spec, FashionMNISTSpec):
         for file in spec.files:
-            check_bytes(file, _read(directory / file.name, file.size))
+            _check(file, _read(directory / file.name, file.size))
         return
     for split, files, expected in (
         ("training", spec.train_files, spec.train_pixels),
@@ -194,7 +194,7 @@ def verify(spec: Spec, directory: str | Path) -> None:
         pixels = hashlib.sha256()
         for file in files:
             content = memoryview(_read(directory / file.name, file.size))
-            check_bytes(file, content)
+            _check(file, content)
             for start in range(0, len(content), RECORD):
                 pixels.update(content[start + 1 : start + RECORD])
         if pixels.hexdigest() != expected:

@@ -1,5 +1,7 @@
 """Figures of the CIFAR-10 study: training curves, learning rate, first-layer weights, gradient check, search for λ."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -35,8 +37,8 @@ def training_curves(curves: pd.DataFrame, *, test_accuracy: float | None = None)
     if test_accuracy is not None:
         label = f"test, at the end: {test_accuracy:.4g}"
         axes[2].axhline(test_accuracy, color=_SPLIT_COLOURS["test"], linestyle=":", linewidth=1.6, label=label)
-    for axis, place in zip(axes, ("upper right", "upper right", "lower right"), strict=True):
-        axis.legend(loc=place, fontsize="small")
+    for axis in axes:
+        axis.legend(fontsize="small")
     return figure
 
 
@@ -130,4 +132,24 @@ def search_accuracy(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
     axis.plot(best["lambda"], best["value"], label=f"best: λ = {best_lambda:.3g}", **ring)
     axis.set(xscale="log", xlabel="λ", ylabel="accuracy")
     axis.legend(fontsize="small")
+    return figure
+
+
+def compare_searches(searches: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw validation accuracy against λ, ours and the published one, in a panel for each search.
+
+    Parameters
+    ----------
+    searches
+        For each search a table with the columns lambda, ours and published, the latter NaN where nothing was published.
+    """
+    figure, axes = panels(1, len(searches), width=9.0, height=3.2)
+    for axis, (name, table) in zip(axes, searches.items(), strict=True):
+        ours = {"color": COLOURS[0], "marker": "o", "markersize": 4}
+        rings = {"color": COLOURS[1], "marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
+        axis.plot(table["lambda"], table["ours"], label="ours", **ours, **REPRODUCED)
+        axis.plot(table["lambda"], table["published"], label="published", **rings)
+        axis.set(xscale="log", xlabel="λ", ylabel="validation accuracy", title=f"{name} search")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
     return figure

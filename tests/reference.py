@@ -1,0 +1,118 @@
+"""The FashionMNIST notebook's own way of doing what the library does faster: oracle of tests and base of benchmarks.
+
+Everything here draws from the two global random streams, as the notebook does; `global_streams` keeps that from the
+rest of the process.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradlab import sgd
+from gradlab.torchvision_cpu import torchvision
+
+
+@contextmanager
+def global_streams(*, torch_seed: int, numpy_seed: int) -> Iterator[None]:
+    """Seed torch's and NumPy's global streams for the block, and restore them after it."""
+    numpy_state = np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(torch_seed)
+            np.random.seed(numpy_seed)
+            yield
+    finally:
+        np.random.set_state(numpy_state)
+
+
+def plain_conv_net() -> nn.Sequential:
+    """Build the network from torch's layers: channels first, ReLU before pooling, torch's default initialisation."""
+    blocks = [
+        layer
+        for channels in ((1, 16), (16, 32))
+        for layer in (nn.Conv2d(*channels, kernel_size=5, padding=2), nn.ReLU(), nn.MaxPool2d(2))
+    ]
+    return nn.Sequential(nn.Unflatten(1, (1, 28)), *blocks, nn.Flatten(), nn.Linear(1568, 10))
+
+
+def plain_transform(scale: Sequence[float], ratio: Sequence[float], max_angle: float, size: int = 28) -> nn.Module:
+    """Build torchvision's random crop followed by its random rotation; an N×28×28 tensor is one image to them."""
+    return torchvision.transforms.Compose(
+        [
+            torchvision.transforms.RandomResizedCrop((size, size), scale=tuple(scale), ratio=tuple(ratio)),
+            torchvision.transforms.RandomRotation((-max_angle, max_angle)),
+        ]
+    )
+
+
+def plain_loss(net: nn.Module, data: sgd.LabelledImages) -> float:
+    """Return the mean cross-entropy of all images at once."""
+    with torch.no_grad():
+        return nn.CrossEntropyLoss()(net(data.images), data.labels).item()
+
+
+def plain_accuracy(net: nn.Module, data: sgd.LabelledImages) -> float:
+    """Return the accuracy on all images at once, from a forward pass of its own."""
+    with torch.no_grad():
+        return (net(data.images).argmax(dim=1) == data.labels).float().mean().item()
+
+
+def plain_votes(predictions: Sequence[Sequence[int]]) -> list[int]:
+    """Return the most frequent label of every image, the lowest of equally frequent ones."""
+    return [
+        min(Counter(votes).items(), key=lambda item: (-item[1], item[0]))[0] for votes in zip(*predictions, strict=True)
+    ]
+
+
+def plain_step(net: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> None:
+    """Make one update through `backward` and a loop over the parameters."""
+    net.zero_grad()
+    nn.CrossEntropyLoss()(net(images), labels).backward()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter -= learning_rate * parameter.grad
+
+
+@dataclass(frozen=True)
+class PlainRun:
+    """Rows of train loss, train accuracy, test loss and test accuracy, one for each evaluation; and the parameters."""
+
+    rows: np.ndarray
+    parameters: list[Tensor]
+
+
+def plain_run(
+    train: sgd.LabelledImages,
+    test: sgd.LabelledImages,
+    settings: sgd.Settings,
+    transform: nn.Module,
+    *,
+    augment_train: bool,
+    copies: int,
+) -> PlainRun:
+    """Run one setting on the global streams; `copies` is 0 where the test images are not augmented."""
+    net = plain_conv_net()
+
+    def evaluate() -> list[float]:
+        accuracy = plain_accuracy(net, test)
+        if copies:
+            with torch.no_grad():
+                votes = plain_votes([net(transform(test.images)).argmax(dim=1).tolist() for _ in range(copies)])
+            accuracy = float(np.mean(np.array(votes) == test.labels.numpy()))
+        return [plain_loss(net, train), plain_accuracy(net, train), plain_loss(net, test), accuracy]
+
+    rows = [evaluate()]
+    for _ in range(settings.max_passes):
+        images = transform(train.images) if augment_train else train.images
+        for _ in range(round(len(train) / settings.batch_size)):
+            batch = np.random.choice(len(train), size=(settings.batch_size,))
+            plain_step(net, images[batch], train.labels[batch], settings.learning_rate)
+        rows.append(evaluate())
+        if rows[-1][1] == 1:
+            break
+    return PlainRun(np.array(rows), [parameter.detach() for parameter in net.parameters()])

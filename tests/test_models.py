@@ -1,0 +1,61 @@
+"""The convolutional network and the standardisation, against torch's layers and against NumPy."""
+
+import numpy as np
+import pytest
+import reference
+import torch
+
+from gradlab import models
+
+
+@pytest.fixture
+def images():
+    return torch.randn(12, 28, 28, generator=torch.Generator().manual_seed(1))
+
+
+def test_parameters_are_drawn_as_torch_layers_draw_them():
+    rng = torch.Generator().manual_seed(5)
+    with reference.global_streams(torch_seed=5, numpy_seed=0):
+        for _ in range(2):
+            drawn = models.init_conv_net(rng=rng)
+            for ours, theirs in zip(drawn, reference.plain_conv_net().parameters(), strict=True):
+                assert torch.equal(ours, theirs)
+        assert torch.equal(rng.get_state(), torch.get_rng_state())
+
+
+def test_logits_and_gradients_are_those_of_torch_layers(images):
+    labels = torch.arange(12) % 10
+    with reference.global_streams(torch_seed=2, numpy_seed=0):
+        net = reference.plain_conv_net().double()
+    parameters = [p.detach().requires_grad_() for p in models.init_conv_net(rng=torch.Generator().manual_seed(2))]
+    parameters = [p.detach().double().requires_grad_() for p in parameters]
+    logits = models.conv_net(parameters, images.double())
+    torch.testing.assert_close(logits, net(images.double()), rtol=1e-10, atol=1e-12)
+    gradients = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels), parameters)
+    torch.nn.functional.cross_entropy(net(images.double()), labels).backward()
+    for ours, theirs in zip(gradients, net.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs.grad, rtol=1e-8, atol=1e-10)
+
+
+def test_the_whole_network_runs_in_the_channels_last_layout(images, monkeypatch):
+    strides = []
+    pool = torch.nn.functional.max_pool2d
+
+    def record_strides(x, size):
+        strides.append(x.is_contiguous(memory_format=torch.channels_last))
+        return pool(x, size)
+
+    monkeypatch.setattr(models.F, "max_pool2d", record_strides)
+    models.conv_net(models.init_conv_net(rng=torch.Generator().manual_seed(0)), images)
+    assert strides == [True, True]
+
+
+def test_standardisation_against_numpy():
+    rng = np.random.default_rng(0)
+    train, test = rng.integers(0, 256, (50, 4, 3)), rng.integers(0, 256, (20, 4, 3))
+    train[:, 0, 0] = 7  # constant over the training images
+    ours = models.standardise(torch.tensor(train).float(), torch.tensor(test).float())
+    mean, scale = train.mean(axis=0), train.std(axis=0, ddof=1) + 1e-6
+    for result, original in zip(ours, (train, test), strict=True):
+        np.testing.assert_allclose(result, (original - mean) / scale, rtol=1e-4, atol=1e-5)
+    assert (ours[0][:, 0, 0] == 0).all()
