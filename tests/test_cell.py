@@ -97,8 +97,19 @@ def test_cells_side_by_side_in_one_folder_do_not_meet(write_notebook, tmp_path, 
     (tmp_path / "plan.json").write_text(json.dumps({"cells": cells}))
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "gradlab.cell", "plan.json", name, "--notebook", str(notebook)]
-            + ["--manifest", f"{name}/manifest.json", "--log", f"logs/{name}.ipynb"]
+            [
+                sys.executable,
+                "-m",
+                "gradlab.cell",
+                "plan.json",
+                name,
+                "--notebook",
+                str(notebook),
+                "--manifest",
+                f"{name}/manifest.json",
+                "--log",
+                f"logs/{name}.ipynb",
+            ]
         )
         for name in cells
     ]
@@ -168,8 +179,18 @@ def test_the_command_reads_the_plan_and_reports_in_a_few_lines(write_notebook, t
 
     def call(notebook):
         return main(
-            [str(plan), "a/published/x", "--notebook", str(notebook)]
-            + ["--manifest", "r/a/published/x/manifest.json", "--log", "r/logs/x.ipynb", "--inputs", str(notebook)]
+            [
+                str(plan),
+                "a/published/x",
+                "--notebook",
+                str(notebook),
+                "--manifest",
+                "r/a/published/x/manifest.json",
+                "--log",
+                "r/logs/x.ipynb",
+                "--inputs",
+                str(notebook),
+            ]
         )
 
     assert call(write_notebook(WRITE_RESULTS, parameters=PARAMETERS)) == 0

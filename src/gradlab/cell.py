@@ -20,6 +20,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+# Before jsonschema, which nbformat uses: it would build a grammar of URIs, which takes a second and which nobody here needs.
+sys.modules.setdefault("rfc3987_syntax", None)
+# isort: split
+
 import nbformat
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
@@ -28,8 +32,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
 from traitlets import default
 
-from gradlab.parameters import ParameterError, check_parameters
 from gradlab.files import save_json, sha256
+from gradlab.parameters import ParameterError, check_parameters
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 VERSIONS = ("ipykernel", "matplotlib", "numpy", "pandas", "papermill", "scipy", "snakemake", "torch", "torchvision")

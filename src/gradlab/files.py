@@ -24,9 +24,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def save_json(path: str | Path, content: Any) -> None:
-    """Write `content` as indented JSON with sorted keys; a value that JSON cannot hold (NaN, an array) is refused."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+def save_json(path: str | Path, content: Any, *, sort_keys: bool = True) -> None:
+    """Write `content` as indented JSON; a value that JSON cannot hold (NaN, an array) is refused."""
+    text = json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -93,7 +93,7 @@ def judge(figure: Figure, reproduced: float | Sequence[float | None] | None) -> 
         return ("exact", difference, "") if same else ("outside", difference, "digits differ")
     limit = Decimal(figure.limit)
     if figure.rule == "below":
-        return ("within" if value < limit else "outside"), difference, f"below {figure.limit}"
+        return ("within" if value < limit else "outside"), difference, f"bound {figure.limit}"
     verdict = {"within": "within", "erratum": "erratum"}[figure.rule]
     return (verdict if abs(value - published) <= limit else "outside"), difference, f"tolerance {figure.limit}"
 
@@ -136,7 +136,7 @@ def _enter(figure: Figure, results: Mapping[str, CellResult], settings: Mapping[
         reproduced = _reproduced(figure, result)
         changed = differing_settings(figure, result, results, settings)
         if changed:
-            verdict, difference, note = "not run", None, f"other settings than published: {'; '.join(changed)}"
+            verdict, difference, note = "not run", None, _say_settings(changed)
         elif figure.id not in result.metrics and reproduced is None:
             verdict, difference, note = "not run", None, "no cell of the published protocol measures it"
         else:
@@ -158,6 +158,11 @@ def _enter(figure: Figure, results: Mapping[str, CellResult], settings: Mapping[
         cell=name,
         notebook=notebook.relative_to(root).as_posix() if notebook else None,
     )
+
+
+def _say_settings(changed: Sequence[str]) -> str:
+    more = f"; and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"other settings than published: {changed[0]}{more}"
 
 
 _WHY_NOT_RUN = {

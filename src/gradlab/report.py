@@ -24,9 +24,9 @@ from gradlab.sections import Material, Section, Table, build_sections
 SYMBOLS = {"exact": "✓", "within": "✓", "inside interval": "✓", "erratum": "!", "outside": "✗", "not run": "–"}
 RULES = {
     "exact": "the same digits",
-    "within": "within a tolerance",
-    "below": "below a bound",
-    "interval": "inside the prediction interval",
+    "within": "close enough",
+    "below": "small enough",
+    "interval": "inside the prediction interval of our seeds",
     "erratum": "misprinted; held against its own log",
 }
 

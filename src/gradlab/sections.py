@@ -173,7 +173,11 @@ def _augmentation(material: Material) -> list[Block]:
             caption="Loss and accuracy over passes, ours (full) and published (dashed). Both start from the same random "
             "state; float32 rounding parts them slowly.",
         ),
-        Gallery([_cell_picture(cell, "samples", f"Samples of {name}.") for name, cell in list(cells.items())[:1]]),
+        _cell_picture(
+            next(iter(cells.values())),
+            "samples",
+            "Five training images, and the same five under one crop and one angle.",
+        ),
     ]
 
 
@@ -256,8 +260,8 @@ def _regularization(material: Material) -> list[Block]:
             ),
             _cell_picture(check, "errors", "Too large a step truncates, too small a step rounds."),
         ]
-    blocks += _trainings(cells, ["overfit-20", "overfit-100"], "Overfitting a handful of images")
-    blocks += _trainings(cells, ["one_cycle", "three_cycles"], "Cyclical learning rates")
+    blocks += _trainings(material, ["overfit-20", "overfit-100"], "Overfitting a handful of images")
+    blocks += _trainings(material, ["one_cycle", "three_cycles"], "Cyclical learning rates")
     searches = {name: _search_table(material, name) for name in ("coarse", "fine") if name in cells}
     if searches:
         blocks += [
@@ -278,7 +282,7 @@ def _regularization(material: Material) -> list[Block]:
                     [list(row) for row in rows],
                 )
             )
-    blocks += _trainings(cells, ["final"], "Final network")
+    blocks += _trainings(material, ["final"], "Final network")
     variants = [name for name in cells if name == "final" or name.startswith("variant-")]
     if len(variants) > 1:
         blocks += [
@@ -287,31 +291,47 @@ def _regularization(material: Material) -> list[Block]:
                 "The final network beside two variants of it that the notebook prepares and never trains: one run each, so "
                 "small differences mean nothing.",
                 ["Cell", "λ", "Training accuracy", "Validation accuracy", "Test accuracy"],
-                [[name, *(cells[name].metrics[f"{name}.{metric}"] for metric in _FINAL_METRICS)] for name in variants],
+                [
+                    [name, *(cells[name].metrics[f"{name}.{metric}"] for metric in ("lambda", *_ACCURACIES))]
+                    for name in variants
+                ],
             ),
             Gallery([_cell_picture(cells[name], "curves", name) for name in variants if name != "final"]),
         ]
     return blocks
 
 
-_FINAL_METRICS = ("lambda", "training_accuracy", "validation_accuracy", "test_accuracy")
+_ACCURACIES = ("training_accuracy", "validation_accuracy", "test_accuracy")
 
 
-def _trainings(cells: Mapping[str, CellResult], names: Sequence[str], heading: str) -> list[Block]:
+def _trainings(material: Material, names: Sequence[str], heading: str) -> list[Block]:
     """Return curves, learning rate and weights of those of the named runs that are complete."""
-    pictures = []
-    for name in names:
-        if name not in cells:
-            continue
-        metrics = cells[name].metrics
-        accuracies = {metric: metrics.get(f"{name}.{metric}") for metric in _FINAL_METRICS[1:]}
-        known = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in accuracies.items() if v is not None)
-        pictures += [
-            _cell_picture(cells[name], "curves", f"{name}: cost, loss and accuracy. At the end: {known}."),
-            _cell_picture(cells[name], "learning_rate", f"{name}: the learning rate over updates."),
-            _cell_picture(cells[name], "weights", f"{name}: the first layer's weights, an image for each hidden unit."),
+    cells = material.done("regularization")
+    blocks: list[Block] = []
+    for name in filter(cells.get, names):
+        ends = [_describe_metric(material, name, metric) for metric in _ACCURACIES]
+        caption = f"{name}: cost, loss and accuracy over updates. At the end: {', '.join(filter(None, ends))}."
+        blocks += [
+            _cell_picture(cells[name], "curves", caption),
+            Gallery(
+                [
+                    _cell_picture(cells[name], "learning_rate", f"{name}: the learning rate over updates."),
+                    _cell_picture(
+                        cells[name], "weights", f"{name}: the first layer's weights, an image for each unit."
+                    ),
+                ]
+            ),
         ]
-    return [Heading(heading), Gallery(pictures)] if pictures else []
+    return [Heading(heading), *blocks] if blocks else []
+
+
+def _describe_metric(material: Material, name: str, metric: str) -> str | None:
+    """Say what a run measured, and what was published for it; None where it measured no such thing."""
+    value = material.done("regularization")[name].metrics.get(f"{name}.{metric}")
+    if value is None:
+        return None
+    published = _published(material, f"{name}.{metric}")
+    return f"{metric.replace('_', ' ')} {value:.4g}" + (f" (published {published})" if published else "")
 
 
 def _search_table(material: Material, search: str) -> pd.DataFrame:
@@ -347,15 +367,11 @@ def _mean_sd(values: Sequence[float | None]) -> tuple[float | None, float | None
 
 
 def _spread(mean: float | None, sd: float | None) -> str | None:
+    """Return mean ± standard deviation: accuracies with four decimals, counts with none."""
     if mean is None:
         return None
-    return (
-        f"{mean:.4g}"
-        if mean < 1 and sd is None
-        else f"{mean:.4g} ± {sd:.2g}"
-        if sd is not None and mean < 10
-        else (f"{mean:.0f}" + (f" ± {sd:.0f}" if sd is not None else ""))
-    )
+    digits = 4 if mean < 1 else 0
+    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd is not None else "")
 
 
 def _span(interval: tuple[float, float] | None) -> str | None:

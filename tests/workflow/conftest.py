@@ -41,9 +41,7 @@ class Copy:
 
 
 @pytest.fixture(scope="session")
-def copy_project(
-    project: Path, prepared_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Copy]:
+def copy_project(project: Path, prepared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Copy]:
     """A function that copies the project; the copy maps the prepared data of the project itself."""
 
     def copy(*options: str) -> Copy:

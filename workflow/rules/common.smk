@@ -33,7 +33,7 @@ wildcard_constraints:
 
 
 onstart:
-    save_json(PLAN_FILE, PLAN)
+    save_json(PLAN_FILE, PLAN, sort_keys=False)  # the report keeps the order of the plan
 
 
 # A cell's place, and how it is run. The command holds names and paths only: the parameters wait in the plan.
