@@ -135,12 +135,12 @@ def test_images_are_standardised_with_the_figures_of_their_own_subset():
     data = mlp.draw_data(train_images, train_labels, test_images, test_labels, size=40, streams=make_streams([0, 1]))
     for s, seed in enumerate([0, 1]):
         subset = seed_streams(ROOT, seed).split.choice(N, size=40, replace=False)
-        train, test = train_images[subset].reshape(40, -1) / 255, test_images.reshape(M, -1) / 255
+        train, test = train_images[subset].reshape(40, -1), test_images.reshape(M, -1)
         mean, scale = train.mean(axis=0), train.std(axis=0, ddof=1) + 1e-6
         np.testing.assert_allclose(data.train_x[s].numpy(), (train - mean) / scale, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(data.test_x[s].numpy(), (test - mean) / scale, rtol=1e-4, atol=1e-5)
         assert not data.train_x[s, :, 4].any()
-        assert data.test_x[s, 3, 4] == pytest.approx(0.2 / 1e-6, rel=1e-5)
+        assert data.test_x[s, 3, 4] == pytest.approx(51 / 1e-6, rel=1e-5)
 
 
 def test_every_seed_draws_its_own_subset_without_replacement(tmp_path):

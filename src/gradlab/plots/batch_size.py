@@ -22,9 +22,9 @@ _AXIS_LABELS = {"pass": "passes over the data", "update": "updates"}
 
 
 def plot_runs(curves: pd.DataFrame) -> Figure:
-    """Plot one batch size: train and test, loss and accuracy against passes, a thin line per seed and their mean.
+    """Plot one batch size: train and test, loss and accuracy against passes, a thin line per seed and their median.
 
-    A line stops where its run diverged, and the mean where the first one did. The axes of accuracy begin below the
+    A line stops where its run diverged, and the median where the first one did. The axes of accuracy begin below the
     smallest value after the first pass, so the untrained network's accuracy is off them.
 
     Parameters
@@ -38,12 +38,12 @@ def plot_runs(curves: pd.DataFrame) -> Figure:
         table = _by_seed(curves, split, metric, against="pass")
         for seed in seeds:
             ax.plot(table.index, table[seed], color=style.COLOURS[0], linewidth=0.7, alpha=0.5)
-        ax.plot(table.index, table.mean(axis=1, skipna=False), color=style.COLOURS[0], **style.REPRODUCED)
+        ax.plot(table.index, table.median(axis=1, skipna=False), color=style.COLOURS[0], **style.REPRODUCED)
         _dress(ax, split, metric, against="pass")
         _zoom_accuracy(ax, split, metric, curves)
     handles = [
         Line2D([], [], color=style.COLOURS[0], linewidth=0.7, alpha=0.5, label=f"{len(seeds)} seeds"),
-        Line2D([], [], color=style.COLOURS[0], label="mean", **style.REPRODUCED),
+        Line2D([], [], color=style.COLOURS[0], label="median", **style.REPRODUCED),
     ]
     figure.legend(handles=handles, loc="outside right upper")
     return figure
@@ -52,10 +52,10 @@ def plot_runs(curves: pd.DataFrame) -> Figure:
 def plot_batch_sizes(
     curves: pd.DataFrame, published: pd.DataFrame | None = None, *, against: Literal["pass", "update"]
 ) -> Figure:
-    """Plot all batch sizes in the same four panels: mean over seeds, band from smallest to largest, published dashed.
+    """Plot all batch sizes in the same four panels: median over seeds, band from smallest to largest, published dashed.
 
     Against updates the axis is logarithmic, since a pass is 16 times as many updates at batch size 1 as at 16; the
-    evaluation before the first update has no place on it and is left out. Mean and band stop where a run diverged. The
+    evaluation before the first update has no place on it and is left out. Median and band stop where a run diverged. The
     axes of accuracy begin below the smallest value after the first pass.
 
     Parameters
@@ -88,7 +88,7 @@ def plot_batch_sizes(
                     alpha=0.2,
                     linewidth=0,
                 )
-                ax.plot(table.index, table.mean(axis=1, skipna=False), color=colour, **style.REPRODUCED)
+                ax.plot(table.index, table.median(axis=1, skipna=False), color=colour, **style.REPRODUCED)
             if published is not None:
                 rows = _select(published[published["batch_size"] == batch_size], split, metric, against=against)
                 ax.plot(rows[against], rows["value"], color=colour, **style.PUBLISHED)
@@ -97,7 +97,7 @@ def plot_batch_sizes(
     handles = [
         Line2D([], [], color=colour, label=f"B = {size}", **style.REPRODUCED) for size, colour in colours.items()
     ]
-    handles.append(Line2D([], [], color="0.3", label="mean of seeds", **style.REPRODUCED))
+    handles.append(Line2D([], [], color="0.3", label="median of seeds", **style.REPRODUCED))
     handles.append(Patch(color="0.3", alpha=0.2, linewidth=0, label="all seeds"))
     if published is not None:
         handles.append(Line2D([], [], color="0.3", label="published", **style.PUBLISHED))
@@ -197,7 +197,7 @@ def _zoom_accuracy(ax: Axes, split: str, metric: str, *tables: pd.DataFrame | No
 
 
 def _dress(ax: Axes, split: str, metric: str, *, against: str) -> None:
-    """Label one panel; the training loss falls over three decades and gets a logarithmic axis."""
+    """Label one panel; losses span decades and get a logarithmic axis."""
     ax.set_title({"train": "training subset", "test": "test set"}[split], fontsize=10)
     ax.set_xlabel(_AXIS_LABELS[against])
     ax.set_ylabel(metric)
@@ -205,5 +205,5 @@ def _dress(ax: Axes, split: str, metric: str, *, against: str) -> None:
         ax.set_xscale("log")
     else:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if (split, metric) == ("train", "loss"):
+    if metric == "loss":
         ax.set_yscale("log")
