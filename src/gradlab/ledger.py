@@ -240,9 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(entries).items()))
     wrong = [entry for entry in entries if entry.rule == "exact" and entry.verdict != "exact"]
     for entry in wrong:
-        print(
-            f"{entry.id} ({entry.source}): published {entry.published}, reproduced {entry.reproduced}: {entry.verdict} {entry.note}"
-        )
+        ours = f"published {entry.published}, reproduced {entry.reproduced}"
+        print(f"{entry.id} ({entry.source}): {ours}: {entry.verdict} ({entry.note})")
     return 1 if wrong else 0
 
 

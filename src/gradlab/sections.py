@@ -386,7 +386,7 @@ _STUDIES: dict[str, tuple[str, str, Callable[[Material], list[Block]]]] = {
     ),
     "augmentation": (
         "Data augmentation on FashionMNIST",
-        "Does augmentation of training images, of test images, or of both change the test accuracy of a small convolutional network?",
+        "Does augmentation of training images, test images or both change the test accuracy of a small convolutional network?",
         _augmentation,
     ),
     "batch_size": (

@@ -4,6 +4,7 @@
 # The notebook's runs, in its order, with the passes that each took.
 NOTEBOOK_RUNS = [["none", 35], ["train", 100], ["test", 30], ["both", 100]]
 NOTEBOOK_ORDER = [setting for setting, _ in NOTEBOOK_RUNS]
+SHORTEST_FIRST = ["none", "test", "train", "both"]
 
 for setting in config["augmentation"]["settings"]:
     plan_cell(
@@ -28,7 +29,7 @@ rule augmentation_cell:
         study="augmentation",
     threads: 1
     # These are the longest cells of the study, `both` the longest of all: they start first.
-    priority: lambda wildcards: 20 + NOTEBOOK_ORDER.index(wildcards.cell)
+    priority: lambda wildcards: 20 + SHORTEST_FIRST.index(wildcards.cell)
     params:
         parameters=parameters_of,
     message:

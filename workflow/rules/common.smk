@@ -7,6 +7,8 @@ from pathlib import Path
 
 PROJECT = Path(workflow.basedir)
 sys.path.insert(0, str(PROJECT / "src"))
+# Jobs run the Python that runs snakemake, and find the package beside the workflow: nothing has to be installed or activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 from gradlab.config import ConfigError, check_config
