@@ -96,14 +96,14 @@ def test_all_batch_sizes_with_bands_and_published_lines(against):
             np.testing.assert_array_equal(dashed.get_xdata(), x)
             np.testing.assert_array_equal(dashed.get_ydata(), expected)
             vertices = band.get_paths()[0].vertices
-            for place, lowest, highest in zip(x, table.min(axis=1), table.max(axis=1), strict=True):
+            for place, lowest, highest in zip(x, *np.percentile(table, [25, 75], axis=1), strict=True):
                 heights = vertices[vertices[:, 0] == place, 1]
-                assert (heights.min(), heights.max()) == (lowest, highest)
+                np.testing.assert_allclose((heights.min(), heights.max()), (lowest, highest), rtol=1e-12)
             assert to_rgba(line.get_color()) == to_rgba(dashed.get_color()) == to_rgba(colour)
             assert line.get_linestyle() == "-"
             assert dashed.get_linestyle() == "--"
         assert ax.get_xscale() == ("log" if against == "update" else "linear")
-    assert legend_texts(figure) == ["B = 1", "B = 4", "B = 16", "median of seeds", "all seeds", "published"]
+    assert legend_texts(figure) == ["B = 1", "B = 4", "B = 16", "median of seeds", "middle half of seeds", "published"]
     assert_legend_is_outside(figure)
 
 

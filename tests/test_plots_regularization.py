@@ -127,3 +127,17 @@ def test_figures_are_the_same_bytes_each_time(tmp_path):
                 record.save_figure(tmp_path / attempt, name, figure, alt=name)
     for name in ("curves", "learning_rate", "weights"):
         assert (tmp_path / f"a/{name}.svg").read_bytes() == (tmp_path / f"b/{name}.svg").read_bytes()
+
+
+def test_searches_stand_beside_the_published_accuracies():
+    coarse = pd.DataFrame({"lambda": [1e-5, 1e-3, 1e-1], "ours": [0.3, 0.5, 0.4], "published": [0.3, 0.5, np.nan]})
+    fine = pd.DataFrame({"lambda": [1e-3, 2e-3, 4e-3], "ours": [0.4, 0.5, 0.6], "published": [np.nan] * 3})
+    figure = regularization.compare_searches({"coarse": coarse, "fine": fine})
+    for axis, table, scale in zip(figure.axes, (coarse, fine), ("log", "linear"), strict=True):
+        ours, published = axis.get_lines()
+        np.testing.assert_array_equal(ours.get_ydata(), table["ours"])
+        np.testing.assert_array_equal(published.get_ydata(), table["published"])
+        assert published.get_linestyle() == "None"
+        np.testing.assert_array_equal(published.get_xdata(), table["lambda"])
+        assert axis.get_xscale() == scale
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ours", "published"]

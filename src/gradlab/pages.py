@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import nbformat
+import nh3
 from nbconvert import HTMLExporter
 
 from gradlab.files import atomic_path
@@ -38,8 +39,8 @@ def render_pages(results: Iterable[CellResult], folder: Path, *, template: Path,
     exporter = HTMLExporter(
         template_name=template.name,
         extra_template_basedirs=[str(template.parent)],
-        sanitize_html=True,
         exclude_anchor_links=True,
+        filters={"clean_html": clean_html},
     )
     for result in results:
         if result.notebook is None:
@@ -57,6 +58,12 @@ def render_pages(results: Iterable[CellResult], folder: Path, *, template: Path,
         html, _ = exporter.from_notebook_node(notebook, resources={"gradlab": links})
         with atomic_path(page) as temporary:
             temporary.write_text(html, encoding="utf-8")
+
+
+def clean_html(html: str) -> str:
+    """Return HTML without scripts, styles, event handlers and unknown tags; classes stay, for highlighted code."""
+    classes = {tag: nh3.ALLOWED_ATTRIBUTES.get(tag, set()) | {"class"} for tag in ("div", "pre", "span", "table")}
+    return nh3.clean(html, attributes={**nh3.ALLOWED_ATTRIBUTES, **classes})
 
 
 def _link(page: Path, target: Path) -> str:

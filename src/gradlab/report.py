@@ -8,6 +8,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -139,11 +140,11 @@ def _describe_commit(git: Mapping[str, Any] | None) -> str:
     return git["commit"] + (", with uncommitted changes" if git["dirty"] else "")
 
 
-def print_figure(value: Any) -> str:
-    """Return a number with at most six significant digits, anything else as text."""
+def print_figure(value: Any, digits: int = 6) -> str:
+    """Return a number with at most `digits` significant digits, anything else as text."""
     if isinstance(value, bool) or not isinstance(value, float):
         return str(value)
-    return f"{value:.6g}"
+    return f"{value:.{digits}g}"
 
 
 def _ledger_row(entry: Entry, results: Mapping[str, CellResult], root: Path) -> dict[str, Any]:
@@ -156,7 +157,9 @@ def _ledger_row(entry: Entry, results: Mapping[str, CellResult], root: Path) -> 
         "source": entry.source,
         "published": entry.published,
         "shown": entry.shown,
-        "reproduced": print_figure(sum(known) / len(known)) if known else "–",
+        "reproduced": print_figure(sum(known) / len(known), max(6, len(Decimal(entry.published).as_tuple().digits)))
+        if known
+        else "–",
         "difference": "–" if entry.difference is None else f"{entry.difference:+.2g}" if entry.difference else "0",
         "verdict": entry.verdict,
         "symbol": SYMBOLS[entry.verdict],

@@ -52,7 +52,7 @@ def plot_runs(curves: pd.DataFrame) -> Figure:
 def plot_batch_sizes(
     curves: pd.DataFrame, published: pd.DataFrame | None = None, *, against: Literal["pass", "update"]
 ) -> Figure:
-    """Plot all batch sizes in the same four panels: median over seeds, band from smallest to largest, published dashed.
+    """Plot all batch sizes in the same four panels: median over seeds, band over their middle half, published dashed.
 
     Against updates the axis is logarithmic, since a pass is 16 times as many updates at batch size 1 as at 16; the
     evaluation before the first update has no place on it and is left out. Median and band stop where a run diverged. The
@@ -82,8 +82,7 @@ def plot_batch_sizes(
             if table.size:
                 ax.fill_between(
                     table.index,
-                    table.min(axis=1, skipna=False),
-                    table.max(axis=1, skipna=False),
+                    *_middle_half(table),
                     color=colour,
                     alpha=0.2,
                     linewidth=0,
@@ -98,7 +97,7 @@ def plot_batch_sizes(
         Line2D([], [], color=colour, label=f"B = {size}", **style.REPRODUCED) for size, colour in colours.items()
     ]
     handles.append(Line2D([], [], color="0.3", label="median of seeds", **style.REPRODUCED))
-    handles.append(Patch(color="0.3", alpha=0.2, linewidth=0, label="all seeds"))
+    handles.append(Patch(color="0.3", alpha=0.2, linewidth=0, label="middle half of seeds"))
     if published is not None:
         handles.append(Line2D([], [], color="0.3", label="published", **style.PUBLISHED))
     figure.legend(handles=handles, loc="outside right upper")
@@ -172,6 +171,12 @@ def _select(curves: pd.DataFrame, split: str, metric: str, *, against: str) -> p
 def _by_seed(curves: pd.DataFrame, split: str, metric: str, *, against: str) -> pd.DataFrame:
     """Return one panel's values with a column for each seed; the index is `against`."""
     return _select(curves, split, metric, against=against).pivot(index=against, columns="seed", values="value")
+
+
+def _middle_half(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the quartiles over the columns, NaN where one is: a seed with an extreme test loss leaves the rest readable."""
+    whole = table.notna().all(axis=1)
+    return table.quantile(0.25, axis=1).where(whole), table.quantile(0.75, axis=1).where(whole)
 
 
 def _colours(*tables: pd.DataFrame | None) -> dict[int, str]:

@@ -130,7 +130,7 @@ def search_accuracy(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
     best = accuracy[(accuracy["split"] == "validation") & (accuracy["lambda"] == best_lambda)]
     ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
     axis.plot(best["lambda"], best["value"], label=f"best: λ = {best_lambda:.3g}", **ring)
-    axis.set(xscale="log", xlabel="λ", ylabel="accuracy")
+    axis.set(xscale=_scale(accuracy["lambda"]), xlabel="λ", ylabel="accuracy")
     axis.legend(fontsize="small")
     return figure
 
@@ -149,7 +149,12 @@ def compare_searches(searches: Mapping[str, pd.DataFrame]) -> Figure:
         rings = {"color": COLOURS[1], "marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
         axis.plot(table["lambda"], table["ours"], label="ours", **ours, **REPRODUCED)
         axis.plot(table["lambda"], table["published"], label="published", **rings)
-        axis.set(xscale="log", xlabel="λ", ylabel="validation accuracy", title=f"{name} search")
+        axis.set(xscale=_scale(table["lambda"]), xlabel="λ", ylabel="validation accuracy", title=f"{name} search")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper")
     return figure
+
+
+def _scale(lambdas: pd.Series) -> str:
+    """Return the scale of an axis of λ: logarithmic where the values span a factor of more than 30."""
+    return "log" if lambdas.max() > 30 * lambdas.min() else "linear"
