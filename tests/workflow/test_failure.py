@@ -77,3 +77,11 @@ def test_a_bad_configuration_is_refused_before_anything_runs(copy_project, overl
     assert message in refused.stdout
     assert "Traceback" not in refused.stdout
     assert not (copy.root / "results").exists()
+
+
+def test_a_cell_that_is_not_planned_is_refused_with_the_cells_that_are(copy_project):
+    copy = copy_project()
+    refused = copy.snakemake("results/batch_size/published/3/metrics.json", check=False)
+    assert refused.returncode != 0
+    assert "batch_size/published/3 is not a cell of this study; its cells are autodiff/published/jump" in refused.stdout
+    assert not (copy.root / "results").exists()

@@ -27,6 +27,7 @@ rule augmentation_cell:
         CELL_LOG,
     wildcard_constraints:
         study="augmentation",
+        cell="|".join(NOTEBOOK_ORDER),
     threads: 1
     # These are the longest cells of the study, `both` the longest of all: they start first.
     priority: lambda wildcards: 20 + SHORTEST_FIRST.index(wildcards.cell)

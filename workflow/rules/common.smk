@@ -1,6 +1,5 @@
 # What all stages share: the checked configuration, the plan of the study, and answers to questions about a cell.
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -27,6 +26,7 @@ DATA = Path(config["data"]["directory"])
 # stage adds its own; the whole is written as a file before the first job starts, and jobs find their parameters there.
 PLAN = {"time_limit": config["time_limit"], "cells": {}, "datasets": {}}
 PLAN_FILE = RESULTS / "plan.json"
+
 
 wildcard_constraints:
     study="autodiff|augmentation|batch_size|regularization",
@@ -55,7 +55,10 @@ def plan_cell(name, **parameters):
 
 def parameters_of(wildcards):
     """The parameters of a planned cell."""
-    return PLAN["cells"].get("{study}/{protocol}/{cell}".format(**wildcards), {})
+    name = "{study}/{protocol}/{cell}".format(**wildcards)
+    if name not in PLAN["cells"]:
+        raise WorkflowError(f"{name} is not a cell of this study; its cells are {', '.join(PLAN['cells'])}")
+    return PLAN["cells"][name]
 
 
 def cells_of(*studies):
