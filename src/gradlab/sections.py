@@ -203,7 +203,7 @@ def _batch_size(material: Material) -> list[Block]:
                 _spread(accuracy.mean, accuracy.sd),
                 _span(accuracy.mean_interval),
                 _published(material, f"{name}.interpolation_updates"),
-                _spread(*_mean_sd(metrics[f"{name}.interpolation_updates"])),
+                _spread_of_runs(metrics[f"{name}.interpolation_updates"]),
             ]
         )
     log["update"] = log["pass"] * (6000 / log["batch_size"]).round().astype(int)
@@ -241,8 +241,8 @@ def _batch_size(material: Material) -> list[Block]:
             interpolation_bars(pd.DataFrame(runs), interpolated),
             alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, ours "
             "beside the published ones.",
-            caption="Updates and passes until the training accuracy is exactly 1. The published log already prints 1.000 a "
-            "few passes earlier at B = 1, 2 and 8: that is rounding.",
+            caption="Updates and passes until the training accuracy is exactly 1. "
+            + _describe_rounding(log, interpolated),
         ),
     ]
 
@@ -378,9 +378,24 @@ def _published_interpolation(material: Material) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _mean_sd(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+def _describe_rounding(log: pd.DataFrame, interpolated: pd.DataFrame) -> str:
+    """Say at which batch sizes the published log prints full training accuracy before the published interpolation."""
+    full = log[(log["split"] == "train") & (log["metric"] == "accuracy") & (log["value"] == 1)]
+    first = full.groupby("batch_size")["pass"].min()
+    published = interpolated.set_index("batch_size")["passes"]
+    early = [
+        f"B = {size} from pass {first[size]} on"
+        for size in published.index
+        if size in first and first[size] < published[size]
+    ]
+    return f"The published log prints 1.000 earlier ({', '.join(early)}): that is rounding." if early else ""
+
+
+def _spread_of_runs(values: Sequence[float | None]) -> str | None:
+    """Return mean ± standard deviation of the runs that have a value, and how many these are where some have none."""
     arm = summarise_arm(values)
-    return arm.mean, arm.sd
+    spread = _spread(arm.mean, arm.sd)
+    return f"{spread} ({arm.n} of {len(values)} runs)" if spread and arm.missing else spread
 
 
 def _spread(mean: float | None, sd: float | None) -> str | None:
