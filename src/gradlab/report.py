@@ -16,11 +16,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradlab import __version__
+from gradlab.blocks import Table
 from gradlab.files import atomic_path
 from gradlab.ledger import Entry, build_ledger, count_verdicts, save_ledger
 from gradlab.pages import page_of, render_pages
 from gradlab.results import CellResult, load_results
-from gradlab.sections import Material, Section, Table, build_sections
+from gradlab.sections import Material, Section, build_sections
 
 SYMBOLS = {"exact": "✓", "within": "✓", "inside interval": "✓", "erratum": "!", "outside": "✗", "not run": "–"}
 RULES = {

@@ -1,71 +1,21 @@
-"""What the report shows of each study: blocks of text, tables and pictures, made from the results alone."""
+"""What the report shows of each study, made from the results alone."""
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 
+from gradlab.blocks import Answers, Block, Gallery, Heading, Table, Text, draw, show_figure
 from gradlab.ledger import Entry
 from gradlab.plots.augmentation import plot_settings
 from gradlab.plots.batch_size import interpolation_bars, plot_batch_sizes
 from gradlab.plots.regularization import compare_searches
 from gradlab.published import load_log
-from gradlab.record import describe_svg
 from gradlab.results import CellResult
 from gradlab.stats import summarise_arm
 
-MEASURES = (("train", "loss"), ("train", "accuracy"), ("test", "loss"), ("test", "accuracy"))
-
-
-@dataclass(frozen=True)
-class Heading:
-    text: str
-    kind: ClassVar[str] = "heading"
-
-
-@dataclass(frozen=True)
-class Text:
-    text: str
-    kind: ClassVar[str] = "text"
-
-
-@dataclass(frozen=True)
-class Table:
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-    kind: ClassVar[str] = "table"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An SVG file as a data URI, with the text that stands in for it."""
-
-    source: str
-    alt: str
-    caption: str
-    kind: ClassVar[str] = "picture"
-
-
-@dataclass(frozen=True)
-class Gallery:
-    pictures: Sequence[Picture]
-    kind: ClassVar[str] = "gallery"
-
-
-@dataclass(frozen=True)
-class Answers:
-    answers: Sequence[Mapping[str, str]]
-    kind: ClassVar[str] = "answers"
-
-
-Block = Heading | Text | Table | Picture | Gallery | Answers
+PUBLISHED_SUBSET_SIZE = 6000  # training images of the published batch-size study (F §3)
 
 
 @dataclass(frozen=True)
@@ -110,23 +60,6 @@ def _build_section(study: str, material: Material) -> Section:
     return Section(study, title, question, blocks)
 
 
-def embed_svg(svg: bytes, *, alt: str, caption: str) -> Picture:
-    """Return an SVG file as a picture that needs no other file."""
-    return Picture(f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}", alt, caption)
-
-
-def _cell_picture(cell: CellResult, name: str, caption: str) -> Picture:
-    svg = (cell.directory / f"{name}.svg").read_bytes()
-    return embed_svg(svg, alt=describe_svg(svg.decode("utf-8")), caption=caption)
-
-
-def _draw(figure: Figure, *, alt: str, caption: str) -> Picture:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
-    return embed_svg(buffer.getvalue(), alt=alt, caption=caption)
-
-
 def _autodiff(material: Material) -> list[Block]:
     blocks: list[Block] = []
     for name, cell in material.done("autodiff").items():
@@ -134,8 +67,8 @@ def _autodiff(material: Material) -> list[Block]:
             Heading(name.capitalize()),
             Gallery(
                 [
-                    _cell_picture(cell, "function", "The function, and the derivative that autograd returns."),
-                    _cell_picture(cell, "detail", "The evidence at close range."),
+                    show_figure(cell, "function", "The function, and the derivative that autograd returns."),
+                    show_figure(cell, "detail", "The evidence at close range."),
                 ]
             ),
             Answers(cell.answers),
@@ -166,14 +99,14 @@ def _augmentation(material: Material) -> list[Block]:
             ["Setting", "Printed", "Published log", "Ours", "Ours, mean of the last five passes", "Passes"],
             rows,
         ),
-        _draw(
+        draw(
             plot_settings(material.curves("augmentation", "setting"), load_log(material.published, "augmentation")),
             alt="Four panels: loss and accuracy on training and test images over passes, for each setting, reproduced as "
             "full lines and published as dashed ones.",
             caption="Loss and accuracy over passes, ours (full) and published (dashed). Both start from the same random "
             "state; float32 rounding parts them slowly.",
         ),
-        _cell_picture(
+        show_figure(
             next(iter(cells.values())),
             "samples",
             "Five training images, and the same five under one crop and one angle.",
@@ -206,7 +139,7 @@ def _batch_size(material: Material) -> list[Block]:
                 _spread_of_runs(metrics[f"{name}.interpolation_updates"]),
             ]
         )
-    log["update"] = log["pass"] * (6000 / log["batch_size"]).round().astype(int)
+    log["update"] = log["pass"] * (PUBLISHED_SUBSET_SIZE / log["batch_size"]).round().astype(int)
     curves = material.curves("batch_size", "batch_size").astype({"batch_size": int})
     interpolated = _published_interpolation(material)
     seeds = max(len(cell.parameters["seeds"]) for cell in cells.values())
@@ -225,19 +158,19 @@ def _batch_size(material: Material) -> list[Block]:
             ],
             rows,
         ),
-        _draw(
+        draw(
             plot_batch_sizes(curves, log, against="update"),
             alt="Four panels: loss and accuracy on training and test images against the number of updates, a line for each "
             "batch size, median over seeds with a band over their middle half, published dashed.",
             caption="Against the number of updates. Ours: median of the seeds, band over their middle half; published: dashed. "
             + _describe_largest_loss(material),
         ),
-        _draw(
+        draw(
             plot_batch_sizes(curves, log, against="pass"),
             alt="The same four panels against passes over the data.",
             caption="Against passes over the data.",
         ),
-        _draw(
+        draw(
             interpolation_bars(pd.DataFrame(runs), interpolated),
             alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, ours "
             "beside the published ones.",
@@ -259,7 +192,7 @@ def _regularization(material: Material) -> list[Block]:
                 ["Parameter", "Published", "Ours"],
                 [[n, _published(material, f"gradient_check.{n}"), check.metrics[f"gradient_check.{n}"]] for n in names],
             ),
-            _cell_picture(check, "errors", "Too large a step truncates, too small a step rounds."),
+            show_figure(check, "errors", "Too large a step truncates, too small a step rounds."),
         ]
     blocks += _trainings(material, ["overfit-20", "overfit-100"], "Overfitting a handful of images")
     blocks += _trainings(material, ["one_cycle", "three_cycles"], "Cyclical learning rates")
@@ -267,7 +200,7 @@ def _regularization(material: Material) -> list[Block]:
     if searches:
         blocks += [
             Heading("Search for λ"),
-            _draw(
+            draw(
                 compare_searches(searches),
                 alt="Validation accuracy against λ for the coarse and the fine search; ours as dots joined by lines, published "
                 "as hollow rings.",
@@ -297,7 +230,7 @@ def _regularization(material: Material) -> list[Block]:
                     for name in variants
                 ],
             ),
-            Gallery([_cell_picture(cells[name], "curves", name) for name in variants if name != "final"]),
+            Gallery([show_figure(cells[name], "curves", name) for name in variants if name != "final"]),
         ]
     return blocks
 
@@ -313,13 +246,11 @@ def _trainings(material: Material, names: Sequence[str], heading: str) -> list[B
         ends = [_describe_metric(material, name, metric) for metric in _ACCURACIES]
         caption = f"{name}: cost, loss and accuracy over updates. At the end: {', '.join(filter(None, ends))}."
         blocks += [
-            _cell_picture(cells[name], "curves", caption),
+            show_figure(cells[name], "curves", caption),
             Gallery(
                 [
-                    _cell_picture(cells[name], "learning_rate", f"{name}: the learning rate over updates."),
-                    _cell_picture(
-                        cells[name], "weights", f"{name}: the first layer's weights, an image for each unit."
-                    ),
+                    show_figure(cells[name], "learning_rate", f"{name}: the learning rate over updates."),
+                    show_figure(cells[name], "weights", f"{name}: the first layer's weights, an image for each unit."),
                 ]
             ),
         ]
@@ -373,8 +304,8 @@ def _published_interpolation(material: Material) -> pd.DataFrame:
     for entry in material.entries:
         size, _, metric = entry.id.partition(".")
         if entry.study == "batch_size" and metric == "interpolation_updates":
-            updates = int(entry.published)
-            rows.append({"batch_size": int(size), "updates": updates, "passes": updates / round(6000 / int(size))})
+            updates, updates_per_pass = int(entry.published), round(PUBLISHED_SUBSET_SIZE / int(size))
+            rows.append({"batch_size": int(size), "updates": updates, "passes": updates / updates_per_pass})
     return pd.DataFrame(rows)
 
 
