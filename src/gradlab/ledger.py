@@ -134,7 +134,7 @@ def _enter(figure: Figure, results: Mapping[str, CellResult], settings: Mapping[
         verdict, difference, note = "not run", None, _WHY_NOT_RUN[result.status]
     else:
         reproduced = _reproduced(figure, result)
-        changed = differing_settings(figure, result, results, settings)
+        changed = differing_settings(figure.id, result, results, settings)
         if changed:
             verdict, difference, note = "not run", None, _say_settings(changed)
         elif figure.id not in result.metrics and reproduced is None:
@@ -185,10 +185,10 @@ def _reproduced(figure: Figure, result: CellResult) -> Any:
 
 
 def differing_settings(
-    figure: Figure, result: CellResult, results: Mapping[str, CellResult], settings: Mapping[str, Any]
+    figure_id: str, result: CellResult, results: Mapping[str, CellResult], settings: Mapping[str, Any]
 ) -> list[str]:
     """Say which settings of a cell, and of the cells whose results it uses, differ from those behind a published figure."""
-    expected = settings_of(figure.id, settings.get(figure.study, {}))
+    expected = settings_of(figure_id, settings.get(result.study, {}))
     differences = [
         f"{result.cell}: {name} {result.parameters.get(name)} instead of {value}"
         for name, value in expected.items()
@@ -198,8 +198,7 @@ def differing_settings(
     by_directory = {other.directory: other for other in results.values()}
     for path in used:
         other = by_directory[Path(path).parent]
-        stand_in = Figure(f"{other.cell}.", figure.study, figure.source, figure.value, figure.rule)
-        differences += differing_settings(stand_in, other, results, settings)
+        differences += differing_settings(f"{other.cell}.", other, results, settings)
     return list(dict.fromkeys(differences))
 
 

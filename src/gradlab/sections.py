@@ -44,8 +44,9 @@ class Material:
         """The curves of all complete cells of a study in one table, with the cell's name as the column `key`."""
         return pd.concat([cell.curves.assign(**{key: name}) for name, cell in self.done(study).items()])
 
-    def entry(self, figure_id: str, study: str) -> Entry:
-        return next(entry for entry in self.entries if (entry.study, entry.id) == (study, figure_id))
+    def published_text(self, figure_id: str) -> str | None:
+        """A published figure as printed, None where there is none of this name."""
+        return next((entry.published for entry in self.entries if entry.id == figure_id), None)
 
 
 def build_sections(material: Material) -> list[Section]:
@@ -80,7 +81,7 @@ def _augmentation(material: Material) -> list[Block]:
     cells = material.done("augmentation")
     rows = []
     for name, cell in cells.items():
-        entry = material.entry(f"{name}.final_test_accuracy", "augmentation")
+        entry = next(entry for entry in material.entries if entry.id == f"{name}.final_test_accuracy")
         metrics = cell.metrics
         rows.append(
             [
@@ -132,10 +133,10 @@ def _batch_size(material: Material) -> list[Block]:
             [
                 name,
                 cell.parameters["learning_rate"],
-                _published(material, f"{name}.final_test_accuracy"),
+                material.published_text(f"{name}.final_test_accuracy"),
                 _spread(accuracy.mean, accuracy.sd),
                 _span(accuracy.mean_interval),
-                _published(material, f"{name}.interpolation_updates"),
+                material.published_text(f"{name}.interpolation_updates"),
                 _spread_of_runs(metrics[f"{name}.interpolation_updates"]),
             ]
         )
@@ -190,7 +191,10 @@ def _regularization(material: Material) -> list[Block]:
             Table(
                 "Relative error of the written-out gradients against centred differences, over every parameter.",
                 ["Parameter", "Published", "Ours"],
-                [[n, _published(material, f"gradient_check.{n}"), check.metrics[f"gradient_check.{n}"]] for n in names],
+                [
+                    [n, material.published_text(f"gradient_check.{n}"), check.metrics[f"gradient_check.{n}"]]
+                    for n in names
+                ],
             ),
             show_figure(check, "errors", "Too large a step truncates, too small a step rounds."),
         ]
@@ -262,20 +266,19 @@ def _describe_metric(material: Material, name: str, metric: str) -> str | None:
     value = material.done("regularization")[name].metrics.get(f"{name}.{metric}")
     if value is None:
         return None
-    published = _published(material, f"{name}.{metric}")
+    published = material.published_text(f"{name}.{metric}")
     return f"{metric.replace('_', ' ')} {value:.4g}" + (f" (published {published})" if published else "")
 
 
 def _search_table(material: Material, search: str) -> pd.DataFrame:
     """Return λ, our validation accuracy and the published one (NaN where there is none) for every run of a search."""
     cells = material.done("regularization")
-    published = {entry.id: float(entry.published) for entry in material.entries if entry.study == "regularization"}
     rows = []
     for path in cells[search].parameters["runs"]:
         name = Path(path).parent.name
         run = cells[name].metrics
         accuracy = f"{name}.validation_accuracy"
-        rows.append((run[f"{name}.lambda"], published.get(accuracy, float("nan")), run[accuracy]))
+        rows.append((run[f"{name}.lambda"], float(material.published_text(accuracy) or "nan"), run[accuracy]))
     return pd.DataFrame(rows, columns=["lambda", "published", "ours"])
 
 
@@ -293,10 +296,6 @@ def _describe_largest_loss(material: Material) -> str:
         f"the median over all runs {median:.3g}: a pixel that is 0 in a whole training subset is divided by little more than "
         "1e-6 in the few test images that use it; the cells' notebooks show the seeds concerned."
     )
-
-
-def _published(material: Material, figure_id: str) -> str | None:
-    return next((entry.published for entry in material.entries if entry.id == figure_id), None)
 
 
 def _published_interpolation(material: Material) -> pd.DataFrame:
