@@ -98,7 +98,7 @@ def flip(column):
     return mirrored
 
 
-def train(W1, b1, W2, b2, X, labels, settings, rng):
+def train(W1, b1, W2, b2, X, labels, settings, rng, flip_rng):
     """Train on the columns of X in their present order; return the parameters and the rearranged data."""
     Y = one_hot(labels, len(b2))
     t = 0
@@ -107,7 +107,7 @@ def train(W1, b1, W2, b2, X, labels, settings, rng):
         X, Y = X[:, permutation], Y[:, permutation]
         seen = X.copy()
         if settings.flip_probability > 0:
-            for image, drawn in enumerate(rng.random(X.shape[1])):
+            for image, drawn in enumerate(flip_rng.random(X.shape[1])):
                 if drawn < settings.flip_probability:
                     seen[:, image] = flip(X[:, image])
         for start in range(0, X.shape[1], settings.batch_size):

@@ -46,9 +46,10 @@ def line_of(ax, setting, look):
     return line
 
 
-def test_every_setting_has_a_colour_of_its_own():
-    assert list(plots.SETTING_COLOURS) == list(augment.SETTINGS)
-    assert len(set(plots.SETTING_COLOURS.values())) == len(augment.SETTINGS)
+def test_every_setting_has_a_colour_and_a_marker_of_its_own():
+    for looks in (plots.SETTING_COLOURS, plots.SETTING_MARKERS):
+        assert list(looks) == list(augment.SETTINGS)
+        assert len(set(looks.values())) == len(augment.SETTINGS)
 
 
 def test_one_run_is_a_line_in_each_panel():
@@ -70,6 +71,8 @@ def test_settings_are_drawn_reproduced_and_published():
             assert ours.get_ydata().tolist() == values_of(reproduced, setting, split, metric)
             assert theirs.get_ydata().tolist() == values_of(published, setting, split, metric)
             assert ours.get_linestyle() == "-" and theirs.get_linestyle() == "--"
+            assert ours.get_marker() == theirs.get_marker() == plots.SETTING_MARKERS[setting]
+            assert to_rgba(theirs.get_markerfacecolor()) == to_rgba("white") != to_rgba(ours.get_markerfacecolor())
 
 
 def test_the_legend_names_settings_and_looks_and_covers_no_panel():
@@ -91,11 +94,137 @@ def test_panels_are_scaled_for_trained_networks():
         assert bottom < min(trained) < max(trained) < top < 2
 
 
+def make_evaluations(settings, *, last, seed=0):
+    """Curves of one run: trained on every pass, tested on every 5th and the last five; shared but for the test accuracy."""
+    rng = np.random.default_rng([seed, last])
+    rows = []
+    for number, (split, metric) in itertools.product(range(last + 1), PANELS):
+        if split == "test" and number % 5 and number <= last - 5:
+            continue
+        shared = rng.uniform(0.1, 1)
+        for place, setting in enumerate(settings):
+            own = 0.01 * place if (split, metric) == ("test", "accuracy") else 0
+            rows.append((setting, seed, number, split, metric, shared + own))
+    return pd.DataFrame(rows, columns=["setting", "seed", "pass", "split", "metric", "value"])
+
+
+def lines_of(ax, setting):
+    """The single seeds' thin lines of a setting, and the others, which have its marker."""
+    lines = [line for line in ax.get_lines() if to_rgba(line.get_color()) == to_rgba(plots.SETTING_COLOURS[setting])]
+    marked = [line for line in lines if line.get_marker() == plots.SETTING_MARKERS[setting]]
+    return [line for line in lines if line not in marked], marked
+
+
+def marked_passes(line):
+    every = line.get_markevery()
+    start, step = every if isinstance(every, tuple) else (0, every)
+    return list(line.get_xdata()[start::step])
+
+
+def legend_texts_outside(figure):
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert not any(legend.get_window_extent().overlaps(ax.get_window_extent()) for ax in figure.axes)
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def is_broken(line):
+    return line.get_linestyle() != "-"
+
+
+def test_one_run_under_two_settings_that_share_its_training():
+    curves = make_evaluations(["train", "both"], last=22)
+    figure = plots.plot_arms(curves.drop(columns="seed").sample(frac=1, random_state=0))
+    for ax, (split, metric) in zip(figure.axes, PANELS, strict=True):
+        (_, (full,)), (_, (broken,)) = lines_of(ax, "train"), lines_of(ax, "both")
+        for line, setting in ((full, "train"), (broken, "both")):
+            assert line.get_ydata().tolist() == values_of(curves, setting, split, metric)
+        # Drawn later, so on top: it must leave the line below it to be seen.
+        assert ax.get_lines().index(broken) > ax.get_lines().index(full)
+        assert is_broken(broken) and not is_broken(full)
+        if split == "test":
+            assert marked_passes(full) == marked_passes(broken) == [0, 5, 10, 15, 18, 19, 20, 21, 22]
+            assert full.get_markersize() > broken.get_markersize() + 2 * broken.get_markeredgewidth()
+        else:
+            assert not set(marked_passes(full)) & set(marked_passes(broken))
+            assert 4 <= len(marked_passes(full)) <= 11
+        assert ax.get_ylabel() == metric and ax.get_xlabel() == "passes over the data"
+    assert legend_texts_outside(figure) == ["train", "both"]
+
+
+def test_settings_with_lines_of_the_same_style_differ_in_marker():
+    curves = pd.concat([make_evaluations(["none", "test"], last=12), make_evaluations(["train", "both"], last=30)])
+    figure = plots.plot_arms(curves)
+    for ax in figure.axes:
+        assert len({line.get_marker() for line in ax.get_lines()}) == len(ax.get_lines()) == 4
+    assert legend_texts_outside(figure) == list(plots.SETTING_COLOURS)
+
+
+def make_seeds(lengths=(22, 31, 40), settings=("none", "test")):
+    return pd.concat([make_evaluations(settings, last=last, seed=seed) for seed, last in enumerate(lengths)])
+
+
+def test_every_seed_is_a_thin_line_over_all_of_its_own_passes():
+    curves = make_seeds()
+    figure = plots.plot_seeds(curves.sample(frac=1, random_state=0))
+    for ax, (split, metric) in zip(figure.axes, PANELS, strict=True):
+        for setting in ("none", "test"):
+            thin, (mean,) = lines_of(ax, setting)
+            assert len(thin) == 3
+            for seed, line in enumerate(thin):
+                run = curves[curves["seed"] == seed]
+                assert line.get_ydata().tolist() == values_of(run, setting, split, metric)
+                assert line.get_linewidth() < mean.get_linewidth() / 2
+                assert is_broken(line) == is_broken(mean) == (setting == "test")
+                assert ax.get_lines().index(line) < ax.get_lines().index(mean)
+    assert legend_texts_outside(figure) == ["none", "test", "mean of the seeds", "a seed"]
+
+
+def test_the_mean_is_over_passes_that_all_seeds_were_measured_at():
+    curves = make_seeds()
+    figure = plots.plot_seeds(curves)
+    for ax, (split, metric) in zip(figure.axes, PANELS, strict=True):
+        _, (mean,) = lines_of(ax, "none")
+        # The shortest run ends at 22; its passes 18, 19, 21 and 22 are evaluated on the test set in no other run.
+        expected = list(range(23)) if split == "train" else [0, 5, 10, 15, 20]
+        assert list(mean.get_xdata()) == expected
+        rows = curves[(curves["setting"] == "none") & (curves["split"] == split) & (curves["metric"] == metric)]
+        by_hand = [sum(rows.loc[rows["pass"] == number, "value"]) / 3 for number in expected]
+        np.testing.assert_allclose(mean.get_ydata(), by_hand, rtol=1e-12)
+
+
+@pytest.mark.parametrize("nowhere", [np.nan, np.inf])
+def test_the_mean_stops_where_a_run_diverges(nowhere, tmp_path):
+    curves = make_seeds()
+    curves.loc[(curves["seed"] == 1) & (curves["pass"] >= 12), "value"] = nowhere
+    figure = plots.plot_seeds(curves)
+    for ax in figure.axes:
+        _, (mean,) = lines_of(ax, "none")
+        assert max(mean.get_xdata()) in (10, 11) and np.isfinite(mean.get_ydata()).all()
+    save_figure(tmp_path, "seeds", figure, alt="Curves.")
+
+
+def test_one_seed_is_its_own_mean():
+    curves = make_seeds(lengths=[7], settings=["both"])
+    for ax in plots.plot_seeds(curves).axes:
+        (thin,), (mean,) = lines_of(ax, "both")
+        assert thin.get_xdata().tolist() == mean.get_xdata().tolist()
+        assert thin.get_ydata().tolist() == mean.get_ydata().tolist()
+
+
+def test_corrected_figures_refuse_an_unknown_setting():
+    for plot in (plots.plot_arms, plots.plot_seeds):
+        with pytest.raises(ValueError, match="'all'"):
+            plot(make_seeds(settings=["none", "all"]))
+
+
 @pytest.mark.parametrize("passes", [0, 1])
 def test_short_runs_can_be_drawn(passes, tmp_path):
     curves = make_curves(passes=passes)
     save_figure(tmp_path, "settings", plots.plot_settings(curves, curves), alt="Curves.")
     save_figure(tmp_path, "run", plots.plot_run(curves[curves["setting"] == "none"]), alt="Curves.")
+    save_figure(tmp_path, "arms", plots.plot_arms(curves), alt="Curves.")
+    save_figure(tmp_path, "seeds", plots.plot_seeds(curves.assign(seed=0)), alt="Curves.")
 
 
 def test_a_run_that_diverges_can_be_drawn(tmp_path):
@@ -126,7 +255,13 @@ def test_samples_without_labels_are_refused():
 
 
 def test_the_same_figure_gives_the_same_file(tmp_path):
-    for name in ("first", "second"):
-        save_figure(tmp_path / name, "settings", plots.plot_settings(make_curves(), make_curves(seed=1)), alt="Curves.")
-    first, second = (tmp_path / name / "settings.svg" for name in ("first", "second"))
-    assert first.read_bytes() == second.read_bytes()
+    for attempt in ("first", "second"):
+        for name, figure in {
+            "settings": plots.plot_settings(make_curves(), make_curves(seed=1)),
+            "arms": plots.plot_arms(make_evaluations(["none", "test"], last=12)),
+            "seeds": plots.plot_seeds(make_seeds()),
+        }.items():
+            save_figure(tmp_path / attempt, name, figure, alt="Curves.")
+    for name in ("settings", "arms", "seeds"):
+        first, second = (tmp_path / attempt / f"{name}.svg" for attempt in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()

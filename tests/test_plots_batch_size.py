@@ -100,8 +100,11 @@ def test_all_batch_sizes_with_bands_and_published_lines(against):
                 heights = vertices[vertices[:, 0] == place, 1]
                 np.testing.assert_allclose((heights.min(), heights.max()), (lowest, highest), rtol=1e-12)
             assert to_rgba(line.get_color()) == to_rgba(dashed.get_color()) == to_rgba(colour)
+            assert line.get_marker() == dashed.get_marker()
+            assert to_rgba(dashed.get_markerfacecolor()) == to_rgba("white") != to_rgba(line.get_markerfacecolor())
             assert line.get_linestyle() == "-"
             assert dashed.get_linestyle() == "--"
+        assert len({line.get_marker() for line in ours}) == len(SIZES)
         assert ax.get_xscale() == ("log" if against == "update" else "linear")
     assert legend_texts(figure) == ["B = 1", "B = 4", "B = 16", "median of seeds", "middle half of seeds", "published"]
     assert_legend_is_outside(figure)

@@ -113,6 +113,60 @@ def test_search_marks_the_best_lambda():
     assert axis.get_xscale() == "log"
 
 
+def seeds_curves():
+    values = {0: [0.4, 0.50, 0.3], 1: [0.5, 0.48, 0.2], 2: [0.3, 0.46, 0.1]}
+    rows = [
+        (seed, lmbda, split, "accuracy", value + (split == "train"))
+        for seed, row in values.items()
+        for lmbda, value in zip((1e-3, 1e-2, 1e-1), row, strict=True)
+        for split in ("train", "validation")
+    ]
+    return pd.DataFrame(rows, columns=["seed", "lambda", "split", "metric", "value"])
+
+
+def test_a_search_over_seeds_shows_every_seed_and_the_mean():
+    (axis,) = regularization.search_over_seeds(seeds_curves(), best_lambda=1e-2).axes
+    lines = lines_of(axis)
+    dots = sorted(map(tuple, lines["one seed"].get_xydata().tolist()))
+    assert dots == [
+        (1e-3, 0.3),
+        (1e-3, 0.4),
+        (1e-3, 0.5),
+        *((1e-2, v) for v in (0.46, 0.48, 0.5)),
+        *((1e-1, v) for v in (0.1, 0.2, 0.3)),
+    ]
+    np.testing.assert_array_equal(lines["mean of 3"].get_xdata(), [1e-3, 1e-2, 1e-1])
+    np.testing.assert_allclose(lines["mean of 3"].get_ydata(), [0.4, 0.48, 0.2])
+    np.testing.assert_allclose(lines["highest mean: λ = 0.01"].get_xydata(), [[0.01, 0.48]])
+    assert axis.get_xscale() == "log"
+
+
+def orders_curves():
+    values = {"left": [0.5, 0.52, 0.4], "data": [0.5, 0.51, 0.45]}
+    rows = [
+        (order, lmbda, split, "accuracy", value + (split == "train"))
+        for order, row in values.items()
+        for lmbda, value in zip((1e-3, 1e-2, 1e-1), row, strict=True)
+        for split in ("train", "validation")
+    ]
+    return pd.DataFrame(rows, columns=["order", "lambda", "split", "metric", "value"])
+
+
+def test_two_row_orders_are_told_apart_by_their_lines_and_their_differences_stand_below():
+    above, below = regularization.row_orders(orders_curves()).axes
+    lines = lines_of(above)
+    left, data = lines["order left by earlier runs"], lines["the data's own order"]
+    np.testing.assert_array_equal(left.get_xydata(), [[1e-3, 0.5], [1e-2, 0.52], [1e-1, 0.4]])
+    np.testing.assert_array_equal(data.get_xydata(), [[1e-3, 0.5], [1e-2, 0.51], [1e-1, 0.45]])
+    assert (left.get_linestyle(), data.get_linestyle()) == ("--", "-")
+    dots = below.lines[0].get_xydata()
+    np.testing.assert_allclose(dots, [[1e-3, 0], [1e-2, -0.01], [1e-1, 0.05]], atol=1e-15)
+    np.testing.assert_allclose(
+        [stem[:, 1] for stem in below.collections[0].get_segments()], [[0, 0], [0, -0.01], [0, 0.05]], atol=1e-15
+    )
+    assert above.get_xscale() == below.get_xscale() == "log"
+
+
 def test_figures_are_the_same_bytes_each_time(tmp_path):
     curves, weights = curves_of([1.0, 2.0, 4.0]), RNG.normal(size=(50, 3072))
     for attempt in ("a", "b"):
@@ -120,12 +174,14 @@ def test_figures_are_the_same_bytes_each_time(tmp_path):
             "curves": regularization.training_curves(curves, test_accuracy=0.5),
             "learning_rate": regularization.learning_rates(np.array([0.1, 0.2])),
             "weights": regularization.first_layer(weights),
+            "seeds": regularization.search_over_seeds(seeds_curves(), best_lambda=1e-2),
+            "row_order": regularization.row_orders(orders_curves()),
         }
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             for name, figure in figures.items():
                 record.save_figure(tmp_path / attempt, name, figure, alt=name)
-    for name in ("curves", "learning_rate", "weights"):
+    for name in figures:
         assert (tmp_path / f"a/{name}.svg").read_bytes() == (tmp_path / f"b/{name}.svg").read_bytes()
 
 

@@ -246,9 +246,15 @@ def test_training_by_index_agrees_with_rearranged_columns(loss, flip_probability
         settings=settings,
         order=order,
         rng=np.random.RandomState(9),
+        flip_rng=np.random.default_rng(3),
     )
     trained, columns, left = reference.train(
-        *as_columns(parameters), images[order].T, labels[order], settings, np.random.RandomState(9)
+        *as_columns(parameters),
+        images[order].T,
+        labels[order],
+        settings,
+        np.random.RandomState(9),
+        np.random.default_rng(3),
     )
     for array, other in zip(run.parameters, trained, strict=True):
         np.testing.assert_allclose(array, other.reshape(array.shape), rtol=1e-9, atol=1e-12)
@@ -316,26 +322,46 @@ def test_training_leaves_its_arguments_alone():
     assert not np.array_equal(run.parameters.W1, parameters.W1)
 
 
-def test_a_probability_of_zero_draws_no_flips_and_of_one_flips_every_image():
-    parameters, images, labels = random_problem(1, sizes=(3072, 6, 5), n=20)
-    settings = Settings(1, 5, 0.01, 3, flip_probability=1.0)
+def flipped_run(probability, images=None, epochs=3):
+    """Return a run on 20 images of 3,072 values, and what its two streams give next."""
+    parameters, own, labels = random_problem(1, sizes=(3072, 6, 5), n=20)
+    split = as_split(own if images is None else images, labels)
+    settings = Settings(epochs, 5, 0.01, 3, flip_probability=probability)
+    rng, flip_rng = np.random.RandomState(4), np.random.default_rng(5)
+    run = twolayer.train(parameters, split, split, settings=settings, order=np.arange(20), rng=rng, flip_rng=flip_rng)
+    return run, rng.random_sample(), flip_rng.random()
 
-    def trained_on(images, settings):
-        split, order, rng = as_split(images, labels), np.arange(20), np.random.RandomState(4)
-        run = twolayer.train(parameters, split, split, settings=settings, order=order, rng=rng)
-        return run.parameters, rng.randint(2**31)
 
-    flipped, after_flips = trained_on(images, settings)
-    plain, after = trained_on(twolayer.flip_horizontally(images), dataclasses.replace(settings, flip_probability=0.0))
-    for array, other in zip(flipped, plain, strict=True):
+def test_a_probability_of_one_flips_every_image():
+    images = random_problem(1, sizes=(3072, 6, 5), n=20)[1]
+    flipped, plain = flipped_run(1.0)[0], flipped_run(0.0, twolayer.flip_horizontally(images))[0]
+    for array, other in zip(flipped.parameters, plain.parameters, strict=True):
         np.testing.assert_array_equal(array, other)
-    stream = np.random.RandomState(4)
-    stream.permutation(20)
-    assert after == stream.randint(2**31)
-    stream = np.random.RandomState(4)
-    stream.permutation(20)
-    stream.random(20)
-    assert after_flips == stream.randint(2**31)
+
+
+@pytest.mark.parametrize("probability", [0.3, 1.0])
+def test_flips_leave_the_order_of_the_images_alone(probability):
+    flipped, after_flips, _ = flipped_run(probability)
+    plain, after, _ = flipped_run(0.0)
+    np.testing.assert_array_equal(flipped.order, plain.order)
+    assert after_flips == after
+    assert not np.array_equal(flipped.parameters.W1, plain.parameters.W1)
+    stream = np.random.RandomState(4)  # nothing but one permutation an epoch
+    for _ in range(3):
+        stream.permutation(20)
+    assert after == stream.random_sample()
+
+
+@pytest.mark.parametrize(("probability", "drawn"), [(0.0, 0), (0.3, 60), (1.0, 60)])
+def test_flips_draw_one_number_for_each_image_in_each_epoch_and_none_where_there_are_none(probability, drawn):
+    stream = np.random.default_rng(5)
+    stream.random(drawn)
+    assert flipped_run(probability)[2] == stream.random()
+
+
+def test_flips_without_a_stream_of_their_own_are_refused():
+    with pytest.raises(ValueError, match=r"flip_probability is 0\.5, but flip_rng is None"):
+        small_run(flip_probability=0.5)
 
 
 def test_divergence_is_a_result():
@@ -356,6 +382,23 @@ def test_a_run_starts_where_the_one_before_it_left_the_rows():
         settings = Settings(epochs, 4, 0.0, 3)
         order = twolayer.train(parameters, split, split, settings=settings, order=order, rng=stream).order
     np.testing.assert_array_equal(order, replay.row_order(12, earlier))
+
+
+def test_rows_of_a_split_are_views_of_the_same_images():
+    _, images, labels = random_problem(1, n=20)
+    whole = as_split(images, labels)
+    part = whole.rows(5, 20)
+    for field in ("images", "labels", "curve_images"):
+        array = getattr(part, field)
+        np.testing.assert_array_equal(array, getattr(whole, field)[5:])
+        assert np.shares_memory(array, getattr(whole, field))
+
+
+@pytest.mark.parametrize("rows", [(0, 21), (20, 30), (5, 5), (7, 3), (-5, 20)])
+def test_rows_that_a_slice_would_cut_short_are_refused(rows):
+    _, images, labels = random_problem(1, n=20)
+    with pytest.raises(ValueError, match=rf"\[{rows[0]}, {rows[1]}\].* 20 images"):
+        as_split(images, labels).rows(*rows)
 
 
 @pytest.mark.parametrize("batch_size", [6, 40])
@@ -384,62 +427,6 @@ def test_settings_that_make_no_sense_are_refused(wrong):
     assert str(value) in str(refusal.value)
 
 
-# --- the search for λ
-
-
-def test_coarse_grid_is_even_in_the_exponent():
-    grid = twolayer.lambda_grid(8)
-    np.testing.assert_allclose(np.log10(grid), [-5 + 4 * i / 7 for i in range(8)], rtol=1e-13)
-    np.testing.assert_allclose(twolayer.lambda_grid(3, (-2.0, 2.0)), [0.01, 1, 100], rtol=1e-15)
-
-
-def test_published_best_lambdas_follow_from_the_grids():
-    # Printed by the notebook: place 5 of the coarse grid, then place 1 of the grid between that one's neighbours.
-    coarse = twolayer.lambda_grid(8)
-    assert str(float(coarse[5])) == "0.007196856730011514"
-    assert str(float(twolayer.refined_grid(coarse, 5, 10)[1])) == "0.004696948864873693"
-
-
-@given(
-    grid=st.lists(st.floats(1e-6, 1), min_size=1, max_size=9, unique=True).map(sorted),
-    points=st.integers(2, 12),
-    data=st.data(),
-)
-def test_refined_grid_runs_from_neighbour_to_neighbour(grid, points, data):
-    best = data.draw(st.integers(0, len(grid) - 1))
-    refined = twolayer.refined_grid(grid, best, points)
-    assert len(refined) == points
-    assert refined[0] == (grid[best] if best == 0 else grid[best - 1])
-    assert refined[-1] == (grid[best] if best == len(grid) - 1 else grid[best + 1])
-    spacing = (refined[-1] - refined[0]) / (points - 1)
-    np.testing.assert_allclose(np.diff(refined), spacing, rtol=1e-6, atol=1e-15)
-
-
-@pytest.mark.parametrize("best", [-1, 3])
-def test_refining_a_place_outside_the_grid_is_refused(best):
-    with pytest.raises(ValueError, match=f"best is {best}"):
-        twolayer.refined_grid([0.1, 0.2, 0.3], best, 5)
-
-
-def test_best_is_the_first_of_the_highest():
-    assert twolayer.best_index([0.2, 0.5, 0.5, 0.1]) == 1
-
-
-@pytest.mark.parametrize("accuracies", [[], [0.2, None], [float("nan")]])
-def test_a_missing_accuracy_is_refused(accuracies):
-    with pytest.raises(ValueError, match="validation accuracy"):
-        twolayer.best_index(accuracies)
-
-
-def test_a_metric_is_found_under_any_cell_name():
-    metrics = {"fine-3.validation_accuracy": 0.5, "fine-3.best_lambda": 0.1}
-    assert twolayer.find_metric(metrics, "best_lambda") == 0.1
-    with pytest.raises(KeyError, match="refined_grid"):
-        twolayer.find_metric(metrics, "refined_grid")
-    with pytest.raises(KeyError, match=r"b\.best_lambda"):
-        twolayer.find_metric({"a.best_lambda": 1, "b.best_lambda": 2}, "best_lambda")
-
-
 def test_the_network_needs_numpy_only():
-    program = "import sys, gradlab.twolayer, gradlab.replay; sys.exit('torch' in sys.modules)"
+    program = "import sys, gradlab.replay, gradlab.search; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

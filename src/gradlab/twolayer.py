@@ -4,9 +4,8 @@ Images are rows. The training set is never rearranged in memory: an index array 
 batch gathers the rows that it needs. The derivative of each rule stands directly below the rule.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -105,6 +104,21 @@ class Split:
     images: np.ndarray
     labels: np.ndarray
     curve_images: np.ndarray
+
+    def rows(self, start: int, stop: int) -> "Split":
+        """Return the images from `start` up to, not including, `stop`; a view, nothing is copied.
+
+        Raises
+        ------
+        ValueError
+            If the range is empty or leaves the split: a plain slice would be cut short without a word.
+        """
+        if not 0 <= start < stop <= len(self.labels):
+            raise ValueError(
+                f"rows [{start}, {stop}] are no part of {len(self.labels)} images; "
+                f"give a half-open range within [0, {len(self.labels)}]"
+            )
+        return Split(self.images[start:stop], self.labels[start:stop], self.curve_images[start:stop])
 
 
 @dataclass(frozen=True)
@@ -395,7 +409,14 @@ def update_count(n: int, settings: Settings) -> int:
 
 
 def train(
-    parameters: Parameters, training: Split, validation: Split, *, settings: Settings, order: np.ndarray, rng: Stream
+    parameters: Parameters,
+    training: Split,
+    validation: Split,
+    *,
+    settings: Settings,
+    order: np.ndarray,
+    rng: Stream,
+    flip_rng: Stream | None = None,
 ) -> Run:
     """Train by stochastic gradient descent: each epoch shuffles the rows' order and goes through it in batches (C).
 
@@ -411,17 +432,30 @@ def train(
         A permutation of the rows: the order that the training set has before the first shuffle. Every epoch draws one
         permutation p of 0 … n − 1 and goes on with `order[p]`: the order that rearranging the images would give.
     rng
-        The stream, standing after the draw of the initial parameters. An epoch draws its permutation, then, only if
-        `flip_probability` is above 0, one uniform number for each image, in the epoch's order; an image is flipped
-        where its number is below the probability. Evaluations draw nothing.
+        The stream of the permutations, one an epoch; nothing else is drawn from it.
+    flip_rng
+        The stream of the flips, which has to be given where `flip_probability` is above 0, and is left alone where it
+        is 0. An epoch draws one uniform number for each image, in the epoch's order; an image is flipped where its
+        number is below the probability. Flips have a stream other than `rng`, so that a run with them sees its images
+        in the same order as one without.
 
     Returns
     -------
     Run
         A run that diverges is carried to its end; it shows in its losses.
+
+    Raises
+    ------
+    ValueError
+        If `batch_size` does not divide the training set, `order` is no permutation of its rows, or flips have no stream.
     """
     n = len(training.labels)
     updates = update_count(n, settings)
+    if settings.flip_probability > 0 and flip_rng is None:
+        raise ValueError(
+            f"flip_probability is {settings.flip_probability}, but flip_rng is None; "
+            "give the flips a stream of their own, or set flip_probability to 0"
+        )
     if not np.array_equal(np.sort(order), np.arange(n)):
         raise ValueError(f"order, with {len(order)} entries, is not a permutation of the {n} rows of the training set")
     parameters = Parameters(*(array.copy() for array in parameters))
@@ -444,7 +478,7 @@ def train(
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(settings.epochs):
             order = order[rng.permutation(n)]
-            flipped = rng.random(n) < settings.flip_probability if settings.flip_probability > 0 else None
+            flipped = flip_rng.random(n) < settings.flip_probability if settings.flip_probability > 0 else None
             for start in range(0, n, settings.batch_size):
                 if update % settings.evaluate_every == 0:
                     states[update] = parameters.astype(training.curve_images.dtype)
@@ -465,60 +499,6 @@ def train(
     (on_validation,) = evaluate([parameters], validation.images, validation.labels, **penalised)
     curves.extend(_rows(updates, "train", on_training) + _rows(updates, "validation", on_validation))
     return Run(parameters=parameters, order=order, training=on_training, validation=on_validation, curves=curves)
-
-
-def lambda_grid(points: int, exponents: tuple[float, float] = (-5.0, -1.0)) -> np.ndarray:
-    """Return λ = 10^((high − low)·u + low) for `points` values u, evenly spaced from 0 to 1 (C: 10^(4u − 5)).
-
-    Parameters
-    ----------
-    points
-        Length of the grid.
-    exponents
-        `low` and `high`, the exponents of its ends.
-    """
-    low, high = exponents
-    # The published digits follow from this order of operations: u itself is rounded before it is scaled. The powers are
-    # taken one by one, because NumPy's power of an array rounds differently from processor to processor.
-    return np.array([10.0 ** float((high - low) * u + low) for u in np.linspace(0, 1, points)])
-
-
-def refined_grid(grid: Sequence[float], best: int, points: int) -> np.ndarray:
-    """Return `points` evenly spaced values from the left to the right neighbour of `grid[best]`, in ascending order.
-
-    At an end of the grid, which has one neighbour only, the end itself stands in for the missing one.
-    """
-    if not 0 <= best < len(grid):
-        raise ValueError(f"best is {best}; expected an index of the grid, from 0 to {len(grid) - 1}")
-    return np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)], points)
-
-
-def best_index(accuracies: Sequence[float | None]) -> int:
-    """Return the index of the highest validation accuracy, the first one where several are equal.
-
-    Raises
-    ------
-    ValueError
-        If there is no accuracy, or one is missing (None or NaN).
-    """
-    values = np.array(accuracies, dtype=float)  # None becomes NaN
-    if not len(values) or np.isnan(values).any():
-        raise ValueError(f"every run needs a validation accuracy to choose from; got {list(accuracies)}")
-    return int(values.argmax())
-
-
-def find_metric(metrics: Mapping[str, Any], name: str) -> Any:
-    """Return the metric `<cell>.<name>` of a cell's metrics, whatever the cell is called.
-
-    Raises
-    ------
-    KeyError
-        If the metrics hold none, or more than one.
-    """
-    found = [identifier for identifier in metrics if identifier.rpartition(".")[2] == name]
-    if len(found) != 1:
-        raise KeyError(f"expected one metric <cell>.{name}, found {found or 'none'} among {sorted(metrics)}")
-    return metrics[found[0]]
 
 
 def _descend(parameters: Parameters, slopes: Parameters, eta: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 from gradlab.cell import run_cell
 from gradlab.ledger import judge
 from gradlab.published import load_figures
-from gradlab.twolayer import lambda_grid, refined_grid
+from gradlab.search import lambda_grid, refined_grid
 
 pytestmark = pytest.mark.workflow
 

@@ -4,21 +4,16 @@ Tables of curves are tidy: `pass`, `update`, `split`, `metric`, `value`; reprodu
 `batch_size` where a table holds several batch sizes.
 """
 
-from collections.abc import Sequence
-from typing import Literal
-
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from gradlab.plots import style
+from gradlab.plots.curves import AXIS_LABELS, PANELS, Against, dress_panel, select, tabulate_seeds
 
-_PANELS = [("train", "loss"), ("test", "loss"), ("train", "accuracy"), ("test", "accuracy")]
-_AXIS_LABELS = {"pass": "passes over the data", "update": "updates"}
+_LOGARITHMIC = {("train", "loss"), ("test", "loss")}  # a seed's test loss can be orders of magnitude above the others'
 
 
 def plot_runs(curves: pd.DataFrame) -> Figure:
@@ -34,24 +29,21 @@ def plot_runs(curves: pd.DataFrame) -> Figure:
     """
     figure, axes = style.panels(2, 2)
     seeds = sorted(curves["seed"].unique())
-    for ax, (split, metric) in zip(axes, _PANELS, strict=True):
-        table = _by_seed(curves, split, metric, against="pass")
+    for ax, (split, metric) in zip(axes, PANELS, strict=True):
+        table = tabulate_seeds(curves, split, metric)
         for seed in seeds:
-            ax.plot(table.index, table[seed], color=style.COLOURS[0], linewidth=0.7, alpha=0.5)
+            ax.plot(table.index, table[seed], color=style.COLOURS[0], **style.SINGLE_SEED)
         ax.plot(table.index, table.median(axis=1, skipna=False), color=style.COLOURS[0], **style.REPRODUCED)
-        _dress(ax, split, metric, against="pass")
-        _zoom_accuracy(ax, split, metric, curves)
+        dress_panel(ax, split, metric, curves, logarithmic=_LOGARITHMIC)
     handles = [
-        Line2D([], [], color=style.COLOURS[0], linewidth=0.7, alpha=0.5, label=f"{len(seeds)} seeds"),
+        Line2D([], [], color=style.COLOURS[0], label=f"{len(seeds)} seeds", **style.SINGLE_SEED),
         Line2D([], [], color=style.COLOURS[0], label="median", **style.REPRODUCED),
     ]
     figure.legend(handles=handles, loc="outside right upper")
     return figure
 
 
-def plot_batch_sizes(
-    curves: pd.DataFrame, published: pd.DataFrame | None = None, *, against: Literal["pass", "update"]
-) -> Figure:
+def plot_batch_sizes(curves: pd.DataFrame, published: pd.DataFrame | None = None, *, against: Against) -> Figure:
     """Plot all batch sizes in the same four panels: median over seeds, band over their middle half, published dashed.
 
     Against updates the axis is logarithmic, since a pass is 16 times as many updates at batch size 1 as at 16; the
@@ -72,30 +64,24 @@ def plot_batch_sizes(
     ValueError
         If `against` is neither, or there are more batch sizes than colours.
     """
-    if against not in _AXIS_LABELS:
+    if against not in AXIS_LABELS:
         raise ValueError(f"curves are drawn against 'pass' or 'update'; got {against!r}")
     figure, axes = style.panels(2, 2, width=9.0)
-    colours = _colours(curves, published)
-    for ax, (split, metric) in zip(axes, _PANELS, strict=True):
-        for batch_size, colour in colours.items():
-            table = _by_seed(curves[curves["batch_size"] == batch_size], split, metric, against=against)
+    tables = [curves] if published is None else [curves, published]
+    looks = _assign_looks(*tables)
+    for ax, (split, metric) in zip(axes, PANELS, strict=True):
+        for place, (batch_size, look) in enumerate(looks.items()):
+            table = tabulate_seeds(curves[curves["batch_size"] == batch_size], split, metric, against=against)
+            spacing = style.space_markers(len(table), place=2 * place, lines=2 * len(looks))
             if table.size:
-                ax.fill_between(
-                    table.index,
-                    *_middle_half(table),
-                    color=colour,
-                    alpha=0.2,
-                    linewidth=0,
-                )
-                ax.plot(table.index, table.median(axis=1, skipna=False), color=colour, **style.REPRODUCED)
+                ax.fill_between(table.index, *_middle_half(table), color=look["color"], alpha=0.2, linewidth=0)
+                ax.plot(table.index, table.median(axis=1, skipna=False), **look, markevery=spacing, **style.REPRODUCED)
             if published is not None:
-                rows = _select(published[published["batch_size"] == batch_size], split, metric, against=against)
-                ax.plot(rows[against], rows["value"], color=colour, **style.PUBLISHED)
-        _dress(ax, split, metric, against=against)
-        _zoom_accuracy(ax, split, metric, curves, published)
-    handles = [
-        Line2D([], [], color=colour, label=f"B = {size}", **style.REPRODUCED) for size, colour in colours.items()
-    ]
+                rows = select(published[published["batch_size"] == batch_size], split, metric, against=against)
+                spacing = style.space_markers(len(rows), place=2 * place + 1, lines=2 * len(looks))
+                ax.plot(rows[against], rows["value"], markevery=spacing, **style.hollow(look), **style.PUBLISHED)
+        dress_panel(ax, split, metric, *tables, logarithmic=_LOGARITHMIC, against=against)
+    handles = [Line2D([], [], label=f"B = {size}", **look, **style.REPRODUCED) for size, look in looks.items()]
     handles.append(Line2D([], [], color="0.3", label="median of seeds", **style.REPRODUCED))
     handles.append(Patch(color="0.3", alpha=0.2, linewidth=0, label="middle half of seeds"))
     if published is not None:
@@ -119,18 +105,18 @@ def interpolation_bars(runs: pd.DataFrame, published: pd.DataFrame | None = None
         One row for each batch size: `batch_size`, `passes`, `updates`.
     """
     figure, axes = style.panels(1, 2, width=9.0, height=3.2)
-    colours = _colours(runs, published)
+    looks = _assign_looks(*([runs] if published is None else [runs, published]))
     width = 0.8 if published is None else 0.4
     for ax, quantity in zip(axes, ("updates", "passes"), strict=True):
-        for place, (batch_size, colour) in enumerate(colours.items()):
+        for place, (batch_size, look) in enumerate(looks.items()):
+            colour = look["color"]
             values = pd.to_numeric(runs.loc[runs["batch_size"] == batch_size, quantity]).to_numpy(dtype=float)
             reached = values[np.isfinite(values)]
             ours = place if published is None else place - width / 2
             if len(reached):
                 ax.bar(ours, reached.mean(), width, color=colour, alpha=0.55)
-                ax.plot(
-                    _spread(ours, len(reached), width), reached, "o", color=colour, markersize=4, mec="white", mew=0.5
-                )
+                places = style.place_beside(ours, len(reached), width)
+                ax.plot(places, reached, "o", color=colour, markersize=4, mec="white", mew=0.5)
             if len(reached) < len(values):
                 ax.annotate(
                     f"{len(reached)} of {len(values)}",
@@ -143,7 +129,7 @@ def interpolation_bars(runs: pd.DataFrame, published: pd.DataFrame | None = None
             if published is not None:
                 for value in published.loc[published["batch_size"] == batch_size, quantity]:
                     ax.bar(place + width / 2, value, width, fill=False, edgecolor=colour, hatch="///", linewidth=1)
-        ax.set_xticks(range(len(colours)), [str(size) for size in colours])
+        ax.set_xticks(range(len(looks)), [str(size) for size in looks])
         ax.set_xlabel("batch size")
         ax.set_ylabel(f"{quantity} until training accuracy is 1")
         ax.grid(visible=False, axis="x")
@@ -162,53 +148,16 @@ def interpolation_bars(runs: pd.DataFrame, published: pd.DataFrame | None = None
     return figure
 
 
-def _select(curves: pd.DataFrame, split: str, metric: str, *, against: str) -> pd.DataFrame:
-    """Return the rows of one panel in the order of its axis, without update 0 where that axis is logarithmic."""
-    rows = curves[(curves["split"] == split) & (curves["metric"] == metric)]
-    return (rows[rows["update"] > 0] if against == "update" else rows).sort_values(against)
-
-
-def _by_seed(curves: pd.DataFrame, split: str, metric: str, *, against: str) -> pd.DataFrame:
-    """Return one panel's values with a column for each seed; the index is `against`."""
-    return _select(curves, split, metric, against=against).pivot(index=against, columns="seed", values="value")
-
-
 def _middle_half(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Return the quartiles over the columns, NaN where one is: a seed with an extreme test loss leaves the rest readable."""
     whole = table.notna().all(axis=1)
     return table.quantile(0.25, axis=1).where(whole), table.quantile(0.75, axis=1).where(whole)
 
 
-def _colours(*tables: pd.DataFrame | None) -> dict[int, str]:
-    """Return a colour for each batch size that occurs in any of the tables, smallest first."""
-    sizes = sorted({int(size) for table in tables if table is not None for size in table["batch_size"]})
+def _assign_looks(*tables: pd.DataFrame) -> dict[int, dict[str, object]]:
+    """Return colour and marker for each batch size that occurs in any of the tables, smallest first."""
+    sizes = sorted({int(size) for table in tables for size in table["batch_size"]})
     if len(sizes) > len(style.COLOURS):
         raise ValueError(f"{len(sizes)} batch sizes for {len(style.COLOURS)} colours: draw fewer in one figure")
-    return dict(zip(sizes, style.COLOURS, strict=False))
-
-
-def _spread(centre: float, count: int, width: float) -> Sequence[float]:
-    """Return places side by side across a bar, so that equal values do not hide one another."""
-    return centre + width * (np.arange(count) - (count - 1) / 2) / max(count + 1, 1)
-
-
-def _zoom_accuracy(ax: Axes, split: str, metric: str, *tables: pd.DataFrame | None) -> None:
-    """Let an axis of accuracy begin below what was measured after the first pass; before it, all networks guess."""
-    trained = [_select(table, split, metric, against="update")["value"] for table in tables if table is not None]
-    lowest, highest = pd.concat(trained).min(), pd.concat(trained).max()
-    if metric == "accuracy" and lowest < highest:
-        margin = 0.05 * (highest - lowest)
-        ax.set_ylim(lowest - margin, highest + margin)
-
-
-def _dress(ax: Axes, split: str, metric: str, *, against: str) -> None:
-    """Label one panel; losses span decades and get a logarithmic axis."""
-    ax.set_title({"train": "training subset", "test": "test set"}[split], fontsize=10)
-    ax.set_xlabel(_AXIS_LABELS[against])
-    ax.set_ylabel(metric)
-    if against == "update":
-        ax.set_xscale("log")
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if metric == "loss":
-        ax.set_yscale("log")
+    looks = zip(sizes, style.COLOURS, style.MARKERS, strict=False)
+    return {size: {"color": colour, "marker": marker, **style.MARKER} for size, colour, marker in looks}

@@ -1,4 +1,4 @@
-"""Figures of the CIFAR-10 study: training curves, learning rate, first-layer weights, gradient check, search for λ."""
+"""Figures of the CIFAR-10 study: training curves, learning rate, first-layer weights, gradient check, searches for λ."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gradlab.plots.style import COLOURS, REPRODUCED, panels
+from gradlab.plots.style import COLOURS, PUBLISHED, REPRODUCED, panels
 from gradlab.twolayer import IMAGE_SHAPE
 
 _SPLIT_COLOURS = {"train": COLOURS[0], "validation": COLOURS[1], "test": COLOURS[2]}
 _SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 _MARKERS = ("o", "s", "^", "D")
+_RING = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
 _GAP = 1  # pixels between two images of the weights
 
 
@@ -128,10 +129,58 @@ def search_accuracy(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
         style = {"color": _SPLIT_COLOURS[split], "marker": marker, "markersize": 4}
         axis.plot(values["lambda"], values["value"], label=_SPLIT_NAMES[split], **style, **REPRODUCED)
     best = accuracy[(accuracy["split"] == "validation") & (accuracy["lambda"] == best_lambda)]
-    ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
-    axis.plot(best["lambda"], best["value"], label=f"best: λ = {best_lambda:.3g}", **ring)
+    axis.plot(best["lambda"], best["value"], label=f"best: λ = {best_lambda:.3g}", **_RING)
     axis.set(xscale=_scale(accuracy["lambda"]), xlabel="λ", ylabel="accuracy")
     axis.legend(fontsize="small")
+    return figure
+
+
+def search_over_seeds(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
+    """Draw validation accuracy against λ: each seed as a dot, the mean over the seeds as a line, its highest point marked.
+
+    Parameters
+    ----------
+    curves
+        Columns seed, lambda, split, metric, value, with the metric accuracy; every λ is above 0.
+    best_lambda
+        The λ with the highest mean, one of those in `curves`.
+    """
+    figure, (axis,) = panels(1, 1, width=6.4, height=3.6)
+    accuracy = curves[(curves["metric"] == "accuracy") & (curves["split"] == "validation")]
+    means = accuracy.groupby("lambda")["value"].mean()
+    colour, seeds = _SPLIT_COLOURS["validation"], accuracy["seed"].nunique()
+    dots = {"color": colour, "marker": "o", "markersize": 4, "alpha": 0.5, "linestyle": "none"}
+    axis.plot(accuracy["lambda"], accuracy["value"], label="one seed", **dots)
+    axis.plot(means.index, means, color=colour, label=f"mean of {seeds}", **REPRODUCED)
+    axis.plot([best_lambda], [means[best_lambda]], label=f"highest mean: λ = {best_lambda:.3g}", **_RING)
+    axis.set(xscale=_scale(accuracy["lambda"]), xlabel="λ", ylabel="validation accuracy")
+    axis.legend(fontsize="small")
+    return figure
+
+
+def row_orders(curves: pd.DataFrame) -> Figure:
+    """Draw validation accuracy against λ from two orders of the rows, and below it the differences.
+
+    Parameters
+    ----------
+    curves
+        Columns order, lambda, split, metric, value, with the metric accuracy of the orders "left", which earlier runs
+        left, and "data", the data's own, over the same λ, all above 0.
+    """
+    figure, (above, below) = panels(2, 1, width=6.4, height=2.6)
+    accuracy = curves[(curves["metric"] == "accuracy") & (curves["split"] == "validation")]
+    table = accuracy.pivot(index="lambda", columns="order", values="value")
+    marker = {"marker": "o", "markersize": 4}
+    above.plot(table.index, table["left"], color=COLOURS[1], label="order left by earlier runs", **marker, **PUBLISHED)
+    above.plot(table.index, table["data"], color=COLOURS[0], label="the data's own order", **marker, **REPRODUCED)
+    below.vlines(table.index, 0, table["data"] - table["left"], color=COLOURS[-1])
+    below.plot(table.index, table["data"] - table["left"], color=COLOURS[-1], linestyle="none", **marker)
+    below.axhline(0, color=COLOURS[-1], linewidth=0.8)
+    above.set(ylabel="validation accuracy")
+    below.set(ylabel="difference")
+    for axis in (above, below):
+        axis.set(xscale=_scale(table.index), xlabel="λ")
+    above.legend(fontsize="small")
     return figure
 
 
@@ -155,6 +204,6 @@ def compare_searches(searches: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def _scale(lambdas: pd.Series) -> str:
+def _scale(lambdas: pd.Series | pd.Index) -> str:
     """Return the scale of an axis of λ: logarithmic where the values span a factor of more than 30."""
     return "log" if lambdas.max() > 30 * lambdas.min() else "linear"

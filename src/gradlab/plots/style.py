@@ -1,19 +1,27 @@
 """The look that all figures share: sizes, colours told apart by colour-blind readers, and SVG that is the same each time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 # Okabe and Ito (2008), "Color Universal Design", without the yellow, which is too light for lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 
+# Each colour has a marker of its own, so that what it stands for can be told without seeing it.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKER = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.6}  # seen on its own line and on others
+
 # Reproduced values are drawn as full lines, published ones dashed: told apart in print and without colour.
 REPRODUCED = {"linestyle": "-", "linewidth": 1.6}
 PUBLISHED = {"linestyle": (0, (4, 2)), "linewidth": 1.2, "alpha": 0.85}
+SINGLE_SEED = {"linestyle": "-", "linewidth": 0.7, "alpha": 0.5}  # the thin lines behind a mean or a median
 
 _SETTINGS = {
     "axes.axisbelow": True,
@@ -44,3 +52,35 @@ def panels(rows: int, columns: int, *, width: float = 8.0, height: float = 2.8) 
     use_style()
     figure, axes = plt.subplots(rows, columns, figsize=(width, height * rows), squeeze=False)
     return figure, axes.ravel()
+
+
+def space_markers(points: int, *, place: int = 0, lines: int = 1) -> tuple[int, int]:
+    """Return first point and step (`markevery`) of about six markers on a line of `points` points.
+
+    The markers of the line number `place` of `lines` begin later than those of the lines before it, so that lines that
+    lie on one another show their markers in turn.
+    """
+    step = max(points // 6, 1)
+    return step * place // lines, step
+
+
+def hollow(look: Mapping[str, object]) -> dict[str, object]:
+    """Return a look with its marker small and hollow: what is published, beside what is reproduced."""
+    return {**look, "markersize": 3.5, "markerfacecolor": "white", "markeredgecolor": look["color"]}
+
+
+def place_beside(centre: float, count: int, width: float) -> np.ndarray:
+    """Return `count` places side by side across `width`, so that marks at equal values do not hide one another."""
+    return centre + width * (np.arange(count) - (count - 1) / 2) / (count + 1)
+
+
+def label_short_span(axis: Axis) -> None:
+    """Label a logarithmic axis that spans less than a factor of 100 at several places of each decade, in plain numbers.
+
+    Powers of ten alone would leave such an axis with one label or none. Call it when the limits are final.
+    """
+    low, high = axis.get_view_interval()
+    if high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
