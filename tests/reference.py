@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gradlab import sgd
+from gradlab import augment, sgd
+from gradlab.seeds import Streams
 from gradlab.torchvision_cpu import torchvision
 
 
@@ -50,6 +51,18 @@ def plain_transform(scale: Sequence[float], ratio: Sequence[float], max_angle: f
     )
 
 
+def plain_transforms(images: Tensor, transforms: augment.Transforms) -> Tensor:
+    """Return every image under its own transform: torchvision's crop, then its rotation, one image after another."""
+    functional, size = torchvision.transforms.functional, list(images.shape[-2:])
+    rows = zip(*(values.tolist() for values in vars(transforms).values()), strict=True)
+    return torch.stack(
+        [
+            functional.rotate(functional.resized_crop(image[None], top, left, height, width, size), angle)[0]
+            for image, (top, left, height, width, angle) in zip(images, rows, strict=True)
+        ]
+    )
+
+
 def plain_loss(net: nn.Module, data: sgd.LabelledImages) -> float:
     """Return the mean cross-entropy of all images at once."""
     with torch.no_grad():
@@ -59,7 +72,7 @@ def plain_loss(net: nn.Module, data: sgd.LabelledImages) -> float:
 def plain_accuracy(net: nn.Module, data: sgd.LabelledImages) -> float:
     """Return the accuracy on all images at once, from a forward pass of its own."""
     with torch.no_grad():
-        return (net(data.images).argmax(dim=1) == data.labels).float().mean().item()
+        return (net(data.images).argmax(dim=1) == data.labels).double().mean().item()
 
 
 def plain_votes(predictions: Sequence[Sequence[int]]) -> list[int]:
@@ -112,6 +125,51 @@ def plain_run(
         for _ in range(round(len(train) / settings.batch_size)):
             batch = np.random.choice(len(train), size=(settings.batch_size,))
             plain_step(net, images[batch], train.labels[batch], settings.learning_rate)
+        rows.append(evaluate())
+        if rows[-1][1] == 1:
+            break
+    return PlainRun(np.array(rows), [parameter.detach() for parameter in net.parameters()])
+
+
+def plain_corrected_run(
+    train: sgd.LabelledImages,
+    test: sgd.LabelledImages,
+    settings: sgd.Settings,
+    ranges: augment.TransformRanges,
+    *,
+    augment_train: bool,
+    copies: int,
+    streams: Streams,
+) -> PlainRun:
+    """Run one setting with a transform for every image, evaluated after every pass; `copies` is 0 where none vote."""
+    with global_streams(torch_seed=int(streams.initialisation.integers(2**32)), numpy_seed=0):
+        net = plain_conv_net().to(train.images.dtype)
+    n, (height, width) = len(train), train.images.shape[1:]
+    vote_rngs = iter(streams.vote.spawn(settings.max_passes + 1))
+
+    def evaluate() -> list[float]:
+        accuracy, rng = plain_accuracy(net, test), next(vote_rngs)
+        if copies:
+            predictions = []
+            for _ in range(copies):
+                transforms = augment.draw_transforms(ranges, len(test), height, width, rng=rng)
+                with torch.no_grad():
+                    predictions.append(net(plain_transforms(test.images, transforms)).argmax(dim=1).tolist())
+            accuracy = float(np.mean(np.array(plain_votes(predictions)) == test.labels.numpy()))
+        return [plain_loss(net, train), plain_accuracy(net, train), plain_loss(net, test), accuracy]
+
+    rows = [evaluate()]
+    for _ in range(settings.max_passes):
+        batches = streams.order.integers(n, size=(round(n / settings.batch_size), settings.batch_size))
+        transforms = augment.draw_transforms(ranges, batches.size, height, width, rng=streams.augmentation)
+        used = 0
+        for batch in batches:
+            images = train.images[batch]
+            if augment_train:
+                own = {name: values[used : used + len(batch)] for name, values in vars(transforms).items()}
+                images = plain_transforms(images, augment.Transforms(**own))
+                used += len(batch)
+            plain_step(net, images, train.labels[batch], settings.learning_rate)
         rows.append(evaluate())
         if rows[-1][1] == 1:
             break

@@ -159,6 +159,20 @@ def test_curves_are_tidy():
     pd.testing.assert_frame_equal(run.curves(), pd.DataFrame(expected, columns=["pass", "split", "metric", "value"]))
 
 
+def test_curves_leave_out_test_results_that_were_not_measured():
+    results = make_results((2.0, 0.25), (1.0, 0.5), (0.5, 0.75))
+    curves = Run((results[0], PassResult(results[1].train), results[2]), []).curves()
+    assert curves.loc[curves["split"] == "train", "pass"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert curves.loc[curves["split"] == "test", "pass"].tolist() == [0, 0, 2, 2]
+    assert curves["value"].tolist() == [2.0, 0.25, 2.0, 0.25, 1.0, 0.5, 0.5, 0.75, 0.5, 0.75]
+
+
+def test_the_mean_of_the_last_passes_needs_no_other_test_results():
+    results = make_results(*((1.0, accuracy) for accuracy in (0.1, 0.2, 0.3, 0.4)))
+    run = Run((PassResult(results[0].train), PassResult(results[1].train), *results[2:]), [])
+    assert run.mean_test_accuracy(2) == pytest.approx(0.35)
+
+
 @pytest.mark.parametrize(
     ("accuracies", "expected"),
     [([0.1], 0.1), ([0.0, 0.5], 0.5), ([0.0, 0.2, 0.4], 0.3), ([0.9, 0.9, 0.1, 0.2, 0.3, 0.4, 0.5], 0.3)],

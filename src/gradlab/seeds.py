@@ -1,4 +1,4 @@
-"""Random streams of the runs that are not replays: one root, and under it four independent streams for every seed."""
+"""Random streams of the runs that are not replays: one root, and under it five independent streams for every seed."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,9 @@ class Streams:
     order
         Draws the examples of each minibatch.
     augmentation
-        Draws the transforms of the images.
+        Draws the transforms of the training images.
+    vote
+        Draws the transforms of the augmented copies of the test set.
     """
 
     seed: int
@@ -28,6 +30,7 @@ class Streams:
     initialisation: np.random.Generator
     order: np.random.Generator
     augmentation: np.random.Generator
+    vote: np.random.Generator
 
 
 def seed_streams(root: int, seed: int) -> Streams:
@@ -53,6 +56,6 @@ def seed_streams(root: int, seed: int) -> Streams:
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
             raise ValueError(f"{name} is {value!r}; expected an integer of at least 0: change it in the configuration")
     child = np.random.SeedSequence(int(root), spawn_key=(int(seed),))
-    # The order of these four is part of every result: a new stream goes to the end.
-    split, initialisation, order, augmentation = (np.random.default_rng(sequence) for sequence in child.spawn(4))
-    return Streams(int(seed), split, initialisation, order, augmentation)
+    # The order of these five is part of every result: a new stream goes to the end.
+    split, initialisation, order, augmentation, vote = (np.random.default_rng(sequence) for sequence in child.spawn(5))
+    return Streams(int(seed), split, initialisation, order, augmentation, vote)

@@ -75,10 +75,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class PassResult:
-    """The evaluations after one pass (or before the first): of the training and of the test images."""
+    """The evaluations after one pass (or before the first): of the training and, where they were used, of the test images."""
 
     train: Evaluation
-    test: Evaluation
+    test: Evaluation | None = None
 
     @property
     def diverged(self) -> bool:
@@ -122,7 +122,7 @@ class Run:
         return self.final.diverged
 
     def mean_test_accuracy(self, last: int) -> float:
-        """Return the mean test accuracy of the `last` passes, or of all of them where there are fewer."""
+        """Return the mean test accuracy of the `last` passes, or of all of them where there are fewer; each needs one."""
         return float(np.mean([result.test.accuracy for result in self.results[1:][-last:] or self.results]))
 
     def curves(self) -> pd.DataFrame:
@@ -131,6 +131,7 @@ class Run:
             (number, split, metric, getattr(getattr(result, split), metric))
             for number, result in enumerate(self.results)
             for split in ("train", "test")
+            if getattr(result, split) is not None
             for metric in ("loss", "accuracy")
         ]
         return pd.DataFrame(rows, columns=["pass", "split", "metric", "value"])
