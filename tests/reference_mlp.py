@@ -29,6 +29,19 @@ def evaluate(network: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
         return loss, (logits.argmax(dim=1) == y).to(torch.float64).mean().item()
 
 
+def train_pass(network: nn.Module, x: Tensor, y: Tensor, *, order: np.ndarray, learning_rate: float) -> list[float]:
+    """Take one step for each minibatch of `order`, shape (updates, B); return each one's loss before its step."""
+    optimiser = torch.optim.SGD(network.parameters(), lr=learning_rate)
+    losses = []
+    for chosen in order:
+        optimiser.zero_grad()
+        loss = functional.cross_entropy(network(x[chosen]), y[chosen])
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
 def train(
     network: nn.Module,
     train_set: tuple[Tensor, Tensor],
@@ -41,12 +54,9 @@ def train(
 ) -> list[tuple[float, float, float, float]]:
     """Return train loss, train accuracy, test loss and test accuracy before the first pass and after each."""
     x, y = train_set
-    optimiser = torch.optim.SGD(network.parameters(), lr=learning_rate)
     curves = [(*evaluate(network, x, y), *evaluate(network, *test_set))]
     for _ in range(passes):
-        for chosen in rng.integers(len(x), size=(round(len(x) / batch_size), batch_size)):
-            optimiser.zero_grad()
-            functional.cross_entropy(network(x[chosen]), y[chosen]).backward()
-            optimiser.step()
+        order = rng.integers(len(x), size=(round(len(x) / batch_size), batch_size))
+        train_pass(network, x, y, order=order, learning_rate=learning_rate)
         curves.append((*evaluate(network, x, y), *evaluate(network, *test_set)))
     return curves

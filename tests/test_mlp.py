@@ -117,7 +117,8 @@ def test_update_of_a_network_of_zeros_in_closed_form():
     # All probabilities are 1/10 and all hidden units 0: only b2 moves, by −η·(1/10 − share of the class in the batch).
     zero = mlp.Parameters(torch.zeros(1, 4, 3), torch.zeros(1, 1, 3), torch.zeros(1, 3, 10), torch.zeros(1, 1, 10))
     y = torch.tensor([[2, 2, 7, 9]])
-    mlp.update(zero, torch.ones(1, 4, 4), one_hot(y, torch.float32), learning_rate=0.5)
+    logits = mlp.update(zero, torch.ones(1, 4, 4), one_hot(y, torch.float32), learning_rate=0.5)
+    torch.testing.assert_close(logits, torch.zeros(1, 4, 10), rtol=0, atol=0)  # those before the step
     shares = torch.bincount(y[0], minlength=10) / 4
     torch.testing.assert_close(zero.b2[0, 0], -0.5 * (0.1 - shares))
     for untouched in (zero.W1, zero.b1, zero.W2):
@@ -260,6 +261,38 @@ def test_training_agrees_with_plain_loops_of_torch(batch_size, dtype, tolerance)
         np.testing.assert_allclose(got, expected, rtol=tolerance, atol=1e-12)
         torch.testing.assert_close(parameters.W1[s], network[0].weight.detach().T, rtol=10 * tolerance, atol=tolerance)
     assert curves.train_loss[0, -1] < curves.train_loss[0, 0]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 16])
+@pytest.mark.parametrize("rows", [9, 2048])
+def test_losses_of_a_pass_are_those_of_each_minibatch_before_its_update(batch_size, rows, monkeypatch):
+    monkeypatch.setattr(mlp, "_GATHERED_ROWS", rows)  # chunks of a few updates, and all updates in one
+    seeds = [0, 3]
+    data, initial, streams = make_run(seeds, dtype=torch.float64)
+    order = mlp.draw_order(40, batch_size, streams=streams)
+    losses = torch.full(order.shape[:2], torch.nan, dtype=torch.float64)
+    with_losses, without = initial.copy(), initial.copy()
+    mlp.train_pass(with_losses, data, order, learning_rate=0.02, losses=losses)
+    mlp.train_pass(without, data, order, learning_rate=0.02)
+    for s in range(len(seeds)):
+        network = reference_mlp.build_network(initial, s)
+        expected = reference_mlp.train_pass(
+            network, data.train_x[s], data.train_y[s], order=order[s].numpy(), learning_rate=0.02
+        )
+        np.testing.assert_allclose(losses[s], expected, rtol=1e-9)
+        torch.testing.assert_close(with_losses.W1[s], network[0].weight.detach().T, rtol=1e-8, atol=1e-12)
+    for measured, plain in zip(tensors(with_losses), tensors(without), strict=True):
+        assert torch.equal(measured, plain)
+
+
+def test_minibatches_are_drawn_from_each_seeds_own_order_and_cover_the_examples():
+    order = mlp.draw_order(7, 2, streams=make_streams([0, 3]))
+    assert order.shape == (2, round(7 / 2), 2)
+    for s, seed in enumerate([0, 3]):
+        np.testing.assert_array_equal(order[s], seed_streams(ROOT, seed).order.integers(7, size=(4, 2)))
+    many = mlp.draw_order(700, 1, streams=make_streams([0]))
+    assert 0 <= many.min() < 10 < 690 < many.max() < 700
+    assert len(many.unique()) < 700  # with replacement
 
 
 def test_training_leaves_the_initial_parameters_alone():

@@ -156,7 +156,7 @@ def init_parameters(pixels: int, hidden: int, *, streams: Sequence[Streams]) -> 
     return Parameters(*(torch.stack(stack) for stack in stacks))
 
 
-def update(parameters: Parameters, x: Tensor, targets: Tensor, *, learning_rate: float) -> None:
+def update(parameters: Parameters, x: Tensor, targets: Tensor, *, learning_rate: float) -> Tensor:
     """Take one step of gradient descent on each seed's mean cross-entropy over its minibatch, in place.
 
     Parameters
@@ -169,6 +169,11 @@ def update(parameters: Parameters, x: Tensor, targets: Tensor, *, learning_rate:
         One-hot labels, shape (S, B, classes), dtype of `x`.
     learning_rate
         Step along the average gradient over the minibatch.
+
+    Returns
+    -------
+    Tensor, shape (S, B, classes)
+        Logits of the minibatches before the step.
     """
     W1, b1, W2, b2 = parameters.W1, parameters.b1, parameters.W2, parameters.b2
     step = -learning_rate / x.shape[1]  # the derivatives below are of the sum over the minibatch
@@ -185,6 +190,13 @@ def update(parameters: Parameters, x: Tensor, targets: Tensor, *, learning_rate:
     b2.add_(d_logits.sum(dim=1, keepdim=True), alpha=step)
     W1.baddbmm_(x.mT, d_pre, alpha=step)
     b1.add_(d_pre.sum(dim=1, keepdim=True), alpha=step)
+    return logits
+
+
+def predict_logits(parameters: Parameters, x: Tensor) -> Tensor:
+    """Return each seed's outputs, shape (S, n, classes), for its images `x`, shape (S, n, pixels)."""
+    hidden = torch.baddbmm(parameters.b1, x, parameters.W1).relu_()
+    return torch.baddbmm(parameters.b2, hidden, parameters.W2)
 
 
 def evaluate(parameters: Parameters, x: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -205,8 +217,7 @@ def evaluate(parameters: Parameters, x: Tensor, y: Tensor) -> tuple[np.ndarray, 
         Mean cross-entropy, and the share of correct predictions, exactly 1 if and only if all are correct. Both are NaN
         for a network whose outputs are not all finite.
     """
-    hidden = torch.baddbmm(parameters.b1, x, parameters.W1).relu_()
-    logits = torch.baddbmm(parameters.b2, hidden, parameters.W2)  # (S, n, classes)
+    logits = predict_logits(parameters, x)  # (S, n, classes)
     # float64 from here: a mean of thousands of losses, many near 0, keeps all the digits that the logits have.
     losses = functional.cross_entropy(logits.double().flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
     correct = (logits.argmax(dim=2) == y).sum(dim=1)
@@ -269,8 +280,8 @@ def train(
     measured = np.full((4, seeds, passes + 1), np.nan)
     for finished in range(passes + 1):
         if finished:
-            order = np.stack([seed.order.integers(n, size=(updates, batch_size)) for seed in streams])
-            _train_pass(parameters, data, torch.from_numpy(order), learning_rate=learning_rate)
+            order = draw_order(n, batch_size, streams=streams)
+            train_pass(parameters, data, order, learning_rate=learning_rate)
         measured[:2, :, finished] = evaluate(parameters, data.train_x, data.train_y)
         measured[2:, :, finished] = evaluate(parameters, data.test_x, data.test_y)
         if np.isnan(measured[0, :, finished]).all():
@@ -278,19 +289,55 @@ def train(
     return Curves(*measured, updates_per_pass=updates), parameters
 
 
-def _train_pass(parameters: Parameters, data: StackedData, order: Tensor, *, learning_rate: float) -> None:
-    """Update `parameters` once for each minibatch; `order`, shape (S, updates, B), indexes each seed's examples."""
+def draw_order(n: int, batch_size: int, *, streams: Sequence[Streams]) -> Tensor:
+    """Draw the minibatches of one pass over `n` examples, with replacement, from each seed's `order`.
+
+    Returns
+    -------
+    Tensor of int64, shape (S, updates, B)
+        Indices from 0 to n − 1.
+    """
+    size = (count_updates(n, batch_size), batch_size)
+    return torch.from_numpy(np.stack([seed.order.integers(n, size=size) for seed in streams]))
+
+
+def train_pass(
+    parameters: Parameters, data: StackedData, order: Tensor, *, learning_rate: float, losses: Tensor | None = None
+) -> None:
+    """Update `parameters` in place, once for each minibatch.
+
+    Parameters
+    ----------
+    parameters
+        Changed in place.
+    data
+        Images and labels of S seeds.
+    order
+        int64, shape (S, updates, B): each seed's examples of each minibatch.
+    learning_rate
+        Step along the average gradient of a minibatch.
+    losses
+        Where given, shape (S, updates): filled with the mean cross-entropy of each minibatch before its own update.
+    """
     seeds, n, pixels = data.train_x.shape
     batch_size = order.shape[2]
     images, labels = data.train_x.view(-1, pixels), data.train_y.view(-1)  # (S·n, …): seed s starts at row s·n
     rows = (order + n * torch.arange(seeds).view(-1, 1, 1)).transpose(0, 1)  # (updates, S, B)
     one_hot = torch.eye(CLASSES, dtype=images.dtype)
+    first = 0
     for chunk in rows.split(max(1, _GATHERED_ROWS // (seeds * batch_size))):
         chosen = chunk.flatten()
+        y = labels.index_select(0, chosen)
         x = images.index_select(0, chosen).view(-1, seeds, batch_size, pixels)
-        targets = one_hot.index_select(0, labels.index_select(0, chosen)).view(-1, seeds, batch_size, CLASSES)
-        for x_t, targets_t in zip(x.unbind(), targets.unbind(), strict=True):
+        targets = one_hot.index_select(0, y).view(-1, seeds, batch_size, CLASSES)
+        logits = [
             update(parameters, x_t, targets_t, learning_rate=learning_rate)
+            for x_t, targets_t in zip(x.unbind(), targets.unbind(), strict=True)
+        ]
+        if losses is not None:  # one call for a chunk rather than one for each update
+            of_images = functional.cross_entropy(torch.cat(logits).flatten(0, 1), y, reduction="none")
+            losses[:, first : first + len(chunk)] = of_images.view(chunk.shape).mean(dim=2).T
+        first += len(chunk)
 
 
 def interpolation_passes(train_accuracy: np.ndarray) -> list[int | None]:
