@@ -59,3 +59,13 @@ def test_standardisation_against_numpy():
     for result, original in zip(ours, (train, test), strict=True):
         np.testing.assert_allclose(result, (original - mean) / scale, rtol=1e-4, atol=1e-5)
     assert (ours[0][:, 0, 0] == 0).all()
+
+
+def test_evaluation_gives_the_very_logits_that_training_sees(images):
+    # Equal pixels, which the background of the pictures is full of, and infinite ones included.
+    images[:4] = 0.5
+    images[5, 3] = float("inf")
+    parameters = models.init_conv_net(rng=torch.Generator().manual_seed(2))
+    with_gradients = models.conv_net(parameters, images)
+    with torch.inference_mode():
+        assert torch.equal(models.conv_net(parameters, images).nan_to_num(), with_gradients.nan_to_num())

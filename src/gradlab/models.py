@@ -64,9 +64,21 @@ def conv_net(parameters: list[Tensor], images: Tensor) -> Tensor:
     # (N, 28, 28) -> (N, 1, 28, 28). The strides must say channels-last here: a tensor with one channel that was merely
     # given an axis for it passes for channels-first, and the first pooling then takes nine times as long.
     x = images.unsqueeze(-1).permute(0, 3, 1, 2)
-    x = F.relu(F.max_pool2d(F.conv2d(x, w1, b1, padding=2), 2))  # (N, 16, 14, 14)
-    x = F.relu(F.max_pool2d(F.conv2d(x, w2, b2, padding=2), 2))  # (N, 32, 7, 7)
+    x = F.relu(_pool(F.conv2d(x, w1, b1, padding=2)))  # (N, 16, 14, 14)
+    x = F.relu(_pool(F.conv2d(x, w2, b2, padding=2)))  # (N, 32, 7, 7)
     return F.linear(x.flatten(1), w3, b3)  # (N, 32, 7, 7) -> (N, 1568) -> (N, 10)
+
+
+def _pool(x: Tensor) -> Tensor:
+    """Return the largest of every 2×2 pixels, (N, channels, height, width) -> (N, channels, height/2, width/2).
+
+    Without gradients two maxima over every other row and column give the same values in a quarter less time. With them
+    it has to be torch's pooling: where pixels are equal, it passes the gradient to the first one, and a maximum to both.
+    """
+    if torch.is_grad_enabled():
+        return F.max_pool2d(x, 2)
+    rows = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
 def standardise(train: Tensor, test: Tensor, *, epsilon: float = 1e-6) -> tuple[Tensor, Tensor]:
