@@ -119,11 +119,11 @@ def plot_arms(curves: pd.DataFrame) -> Figure:
 
 
 def plot_seeds(curves: pd.DataFrame) -> Figure:
-    """Plot all settings in the same four panels: a thin line for each seed, a thick one for the mean over the seeds.
+    """Plot all settings in the same four panels: a thin line for each seed, a thick one for their median.
 
     Runs end at different passes, and the test set may be evaluated after other passes in one run than in another. The
-    mean is drawn at the passes after which every seed of the setting has a finite value, so it never goes over from the
-    mean of all to the mean of those that are left.
+    median, which one seed with an extreme test loss leaves where it is, is drawn at the passes after which every seed of
+    the setting has a finite value, so it never goes over from all seeds to those that are left.
 
     Parameters
     ----------
@@ -145,12 +145,12 @@ def plot_seeds(curves: pd.DataFrame) -> Figure:
                 ax.plot(run["pass"], run["value"], color=SETTING_COLOURS[setting], **look)
         # Means after all single seeds: they must not lie under another setting's runs.
         for place, setting in enumerate(settings):
-            mean = _average_seeds(tabulate_seeds(curves[curves["setting"] == setting], split, metric))
-            spacing = style.space_markers(len(mean), place=place, lines=len(settings))
-            ax.plot(mean.index, mean, **_mark(setting), markevery=spacing, **SETTING_LINES[setting])
+            median = _median_of_seeds(tabulate_seeds(curves[curves["setting"] == setting], split, metric))
+            spacing = style.space_markers(len(median), place=place, lines=len(settings))
+            ax.plot(median.index, median, **_mark(setting), markevery=spacing, **SETTING_LINES[setting])
         dress_panel(ax, split, metric, curves, logarithmic=_LOGARITHMIC)
     handles = [Line2D([], [], label=setting, **_mark(setting), **SETTING_LINES[setting]) for setting in settings]
-    handles.append(Line2D([], [], color="0.3", linewidth=1.8, label="mean of the seeds"))
+    handles.append(Line2D([], [], color="0.3", linewidth=1.8, label="median of the seeds"))
     handles.append(Line2D([], [], color="0.3", label="a seed", **style.SINGLE_SEED))
     figure.legend(handles=handles, loc="outside right upper", handlelength=3.5)
     return figure
@@ -197,6 +197,6 @@ def _mark(setting: str) -> dict[str, object]:
     return {"color": SETTING_COLOURS[setting], "marker": SETTING_MARKERS[setting], **style.MARKER}
 
 
-def _average_seeds(table: pd.DataFrame) -> pd.Series:
-    """Return the mean over the columns of those rows in which every one is finite."""
-    return table[np.isfinite(table).all(axis=1)].mean(axis=1)
+def _median_of_seeds(table: pd.DataFrame) -> pd.Series:
+    """Return the median over the columns of those rows in which every one is finite."""
+    return table[np.isfinite(table).all(axis=1)].median(axis=1)
