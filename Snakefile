@@ -12,6 +12,7 @@ include: "workflow/rules/autodiff.smk"
 include: "workflow/rules/augmentation.smk"
 include: "workflow/rules/batch_size.smk"
 include: "workflow/rules/regularization.smk"
+include: "workflow/rules/regularization_corrected.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -24,7 +25,13 @@ rule all:
 rule published:
     """Every cell of the published protocol."""
     input:
-        cells_of("autodiff", "augmentation", "batch_size", "regularization"),
+        cells_of("published"),
+
+
+rule corrected:
+    """Every cell of the corrected protocol."""
+    input:
+        cells_of("corrected"),
 
 
 rule autodiff:

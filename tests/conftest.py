@@ -1,13 +1,20 @@
 """Fixtures of all tests: the project's folder, its prepared data, and small notebooks made on the spot."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
+
+from gradlab.ledger import build_ledger
+from gradlab.material import Material
+from gradlab.results import load_results
 
 PROJECT = Path(__file__).parent.parent
 # Processes that the tests start import the package from here, as the workflow's jobs do.
@@ -49,3 +56,30 @@ def write_notebook(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def make_material(tmp_path: Path, project: Path) -> Callable[[Mapping[str, Any]], Material]:
+    """A function that makes complete cells from {name: (parameters, metrics)} or {name: (parameters, metrics, curves)}.
+
+    A cell that is None is planned and has not run.
+    """
+
+    def make(cells: Mapping[str, Any]) -> Material:
+        planned = {name: cell[0] if cell else {} for name, cell in cells.items()}
+        (tmp_path / "plan.json").write_text(json.dumps({"cells": planned}))
+        for name, cell in cells.items():
+            if cell is None:
+                continue
+            parameters, metrics, *curves = cell
+            folder = tmp_path / name
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "manifest.json").write_text(json.dumps({"parameters": parameters}))
+            (folder / "metrics.json").write_text(json.dumps(metrics))
+            table = curves[0] if curves else pd.DataFrame(columns=["pass", "split", "metric", "value"])
+            table.to_csv(folder / "curves.csv", index=False)
+        published = project / "workflow/published"
+        results = load_results(tmp_path / "plan.json")
+        return Material(results, build_ledger(results, published, root=tmp_path), published)
+
+    return make

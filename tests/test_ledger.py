@@ -1,12 +1,14 @@
 import csv
 import json
+import shutil
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradlab.ledger import VERDICTS, build_ledger, count_verdicts, judge, load_ledger, main, print_like
+from gradlab.errata import Erratum
+from gradlab.ledger import VERDICTS, build_ledger, count_verdicts, judge, load_ledger, main, print_like, save_ledger
 from gradlab.published import Figure
 from gradlab.results import load_results
 from gradlab.stats import summarise_arm
@@ -109,9 +111,16 @@ s:
   - {id: last.accuracy, source: C, value: "0.6", rule: within, tolerance: 0.1, why: drift}
   - {id: last.unmeasured, source: C, value: "0.6", rule: exact}
   - {id: absent.accuracy, source: C, value: "0.6", rule: exact}
+  - {id: spread.passes, source: C, value: "31", rule: interval}
 """
     )
     (published / "settings.yaml").write_text('s: {"grid-*": {epochs: 8}, "last.*": {epochs: 2}}')
+    (published / "corrected.yaml").write_text(
+        """
+beside: {s: {"last.*": seeded-*, "grid.best": "{cell}"}}
+judged_by: {s: {"spread.*": seeded-*}}
+"""
+    )
     root = tmp_path / "results"
     cells = {
         "s/published/grid-0": {"epochs": 8},
@@ -122,6 +131,10 @@ s:
         "s/published/grid-0": {"grid-0.accuracy": 0.5},
         "s/published/grid": {"grid.best": 0.1},
         "s/published/last": {"last.accuracy": 0.65},
+        **{
+            f"s/corrected/seeded-{seed}": {"last.accuracy": accuracy, "spread.passes": passes}
+            for seed, accuracy, passes in [(0, 0.60, 30), (1, 0.62, 34), (2, 0.64, 32)]
+        },
     }
 
     def write(cells=cells, ran_with=cells):
@@ -148,6 +161,7 @@ def test_ledger_of_a_complete_study(study):
         "last.accuracy": "within",
         "last.unmeasured": "not run",
         "absent.accuracy": "not run",
+        "spread.passes": "not run",
     }
     assert entries["last.accuracy"].difference == pytest.approx(0.05)
     assert entries["last.accuracy"].notebook == "s/published/last/notebook.ipynb"
@@ -180,18 +194,47 @@ def test_missing_and_failed_cells_are_not_run(study):
     assert entry.notebook == "logs/s/published/last.ipynb"
 
 
+SEEDED = {f"s/corrected/seeded-{seed}": {"seed": seed} for seed in (0, 1, 2)}
+
+
+def test_corrected_runs_stand_beside_a_figure_and_do_not_touch_its_verdict(study):
+    cells = study.cells | SEEDED
+    entry = study(cells, cells)["last.accuracy"]
+    assert (entry.verdict, entry.reproduced) == ("within", 0.65)
+    # Mean 0.62, s = 0.02, t = 4.3027 with two degrees of freedom: ±t·s/√3.
+    half = 4.302652729911275 * 0.02 / 3**0.5
+    assert (entry.corrected_n, entry.corrected_mean) == (3, pytest.approx(0.62))
+    assert (entry.corrected_low, entry.corrected_high) == pytest.approx((0.62 - half, 0.62 + half))
+    assert study()["last.accuracy"].corrected_n is None
+
+
+def test_a_figure_with_one_published_run_is_judged_by_the_corrected_ones(study):
+    cells = study.cells | SEEDED
+    entry = study(cells, cells)["spread.passes"]
+    assert (entry.verdict, entry.reproduced) == ("inside interval", [30, 34, 32])
+    assert entry.cell == "s/corrected/seeded-0"
+    assert entry.notebook == "s/corrected/seeded-0/notebook.ipynb"
+    partly = {name: cell for name, cell in cells.items() if name != "s/corrected/seeded-1"}
+    shutil.rmtree(study.root / "s/corrected/seeded-1")
+    entry = study(cells, partly)["spread.passes"]
+    assert (entry.verdict, entry.note, entry.reproduced) == ("not run", "the cell has not run", None)
+
+
 def test_files_and_check(study, capsys):
-    study()
+    entries = list(study().values())
     root = study.root
-    assert main(["build", str(root / "plan.json"), str(study.published)]) == 0
-    entries = load_ledger(root / "ledger.json")
+    erratum = Erratum(7, "s", "C", "title", "claim", "evidence", "right", "confirmed", ("s/published/last",))
+    save_ledger(entries, [erratum], root)
+    assert load_ledger(root / "ledger.json") == entries
+    assert json.loads((root / "ledger.json").read_text())["errata"][0]["evidence"] == "evidence"
+    with (root / "errata.csv").open(newline="") as file:
+        assert [row["claim"] for row in csv.DictReader(file)] == ["claim"]
     with (root / "ledger.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [entry.id for entry in entries]
     assert [row["published"] for row in rows] == [entry.published for entry in entries]
-    assert count_verdicts(entries) == dict(zip(VERDICTS, [2, 1, 0, 0, 0, 2], strict=True))
-    assert main(["check", str(root / "ledger.json")]) == 1
+    assert count_verdicts(entries) == dict(zip(VERDICTS, [2, 1, 0, 0, 0, 3], strict=True))
+    assert main([str(root / "ledger.json")]) == 1
     assert "absent.accuracy (C): published 0.6" in capsys.readouterr().out
-    exact = [json.loads((root / "ledger.json").read_text())[0]]
-    (root / "ledger.json").write_text(json.dumps(exact))
-    assert main(["check", str(root / "ledger.json")]) == 0
+    save_ledger(entries[:1], [], root)
+    assert main([str(root / "ledger.json")]) == 0

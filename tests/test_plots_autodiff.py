@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from gradlab import record
 from gradlab.edge_cases import CASES, THRESHOLD, study
 from gradlab.plots import autodiff as plots
+from gradlab.torch_functions import sample_graphs, select_examples, sweep_examples
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +122,66 @@ def test_a_missing_series_is_named(studies):
     )
     with pytest.raises(ValueError, match="have no value of 'plain': they hold value of 'branch'"):
         plots.draw_function(broken)
+
+
+def draw_functions(*names):
+    """Return the panels of `draw_functions` by title, and the text alternative."""
+    examples = select_examples(names)
+    table, graphs = sweep_examples(examples), sample_graphs(examples)
+    figure = plots.draw_functions(table, graphs)
+    return {ax.get_title().strip(): ax for ax in figure.axes}, plots.describe_functions(table, graphs)
+
+
+def slope_line(ax):
+    """Return the thick line of autograd's slope, or None."""
+    thick = [line for line in ax.lines if line.get_linewidth() > 2]
+    return thick[0] if thick else None
+
+
+def test_the_thick_line_has_autograds_slope_and_passes_through_the_point():
+    panels, _ = draw_functions("amax", "hardswish", "atan2(x, -1)", "sinc")
+    expected = {"amax": (0, 0, 0.5), "hardswish": (-3, 0, 0), "atan2(x, -1)": (0, np.pi, -1), "sinc": (0, 1, 0)}
+    assert set(panels) == set(expected)
+    for name, (x, y, slope) in expected.items():
+        line = slope_line(panels[name])
+        (left, right), (lower, upper) = line.get_data()
+        assert ((left + right) / 2, (lower + upper) / 2) == pytest.approx((x, y))
+        assert (upper - lower) / (right - left) == pytest.approx(slope)
+        # Green and full only where it is the derivative.
+        assert (line.get_linestyle() == "-") == (line.get_color() == plots.COLOURS[2]) == (name == "sinc")
+
+
+def test_a_nan_has_no_line_and_an_infinite_slope_an_upright_one():
+    panels, alt = draw_functions("sqrt(x⁴)", "sqrt", "log", "sin(x)/x")
+    assert slope_line(panels["sqrt(x⁴)"]) is None and "sqrt(x⁴) (x = 0): NaN" in alt
+    (left, right), (lower, upper) = slope_line(panels["sqrt"]).get_data()
+    assert left == right == 0 and lower < 0 < upper
+    # These have no value at 0, and so no point for a line to pass through.
+    for name in ("log", "sin(x)/x"):
+        assert slope_line(panels[name]) is None and ends(panels[name]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "closed", "opened"),
+    [("floor", (2, 2), [(2, 1)]), ("sign", (0, 0), [(0, -1), (0, 1)]), ("abs", (0, 0), [])],
+)
+def test_the_ends_of_a_jump_are_open_or_closed_as_the_diagnosis_found(name, closed, opened):
+    panels, _ = draw_functions(name)
+    assert ends(panels[name]) == {closed: True, **dict.fromkeys(opened, False)}
+    left, right = (line for line in lines(panels[name]) if line is not slope_line(panels[name]))
+    assert max(left.get_xdata()) < closed[0] < min(right.get_xdata())
+
+
+def test_the_figure_of_the_functions_says_what_it_shows_and_is_the_same_to_the_byte(tmp_path):
+    examples = select_examples(["relu", "hardtanh", "floor", "digamma", "reciprocal"])
+    table, graphs = sweep_examples(examples), sample_graphs(examples)
+    for folder in ("a", "b"):
+        record.save_figure(tmp_path / folder, "functions", plots.draw_functions(table, graphs), alt="")
+    first, second = ((tmp_path / folder / "functions.svg").read_bytes() for folder in ("a", "b"))
+    assert first == second
+    figure = plots.draw_functions(table, graphs)
+    assert len(figure.axes) == 5 and all(ax.get_title() and ax.get_xlabel() for ax in figure.axes)
+    alt = plots.describe_functions(table, graphs)
+    # hardtanh has two points in the table; only the first is drawn.
+    assert "hardtanh (x = -1): 0, the left derivative" in alt and "x = 1)" not in alt
+    assert "reciprocal (x = 0): -inf, none of these" in alt

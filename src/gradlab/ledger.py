@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from gradlab.files import atomic_path, save_json
-from gradlab.published import Figure, load_figures, load_settings, settings_of
-from gradlab.results import CellResult, load_results
+from gradlab.published import Figure, corrected_cells, load_corrected, load_figures, load_settings, settings_of
+from gradlab.results import CellResult
+from gradlab.runs import collect_runs, find_cells
 from gradlab.stats import summarise_arm
 
 VERDICTS = ("exact", "within", "inside interval", "erratum", "outside", "not run")
@@ -37,9 +38,12 @@ class Entry:
     note
         What a reader needs to understand the verdict: the interval, or why nothing was compared.
     cell
-        The name of the cell that gives the figure.
+        The name of the cell that gives the figure; the first one where several do.
     notebook
         The path of its executed notebook, beside the ledger; None where there is none.
+    corrected_n, corrected_mean, corrected_low, corrected_high
+        The same quantity under the corrected protocol: number of runs, mean, and the ends of its 95 % interval; None
+        where it has none.
     """
 
     id: str
@@ -56,6 +60,10 @@ class Entry:
     note: str
     cell: str
     notebook: str | None
+    corrected_n: int | None
+    corrected_mean: float | None
+    corrected_low: float | None
+    corrected_high: float | None
 
 
 def print_like(value: float, published: str) -> str:
@@ -120,28 +128,38 @@ def build_ledger(results: Mapping[str, CellResult], published: Path, *, root: Pa
     root
         The folder of the ledger, to which the paths of notebooks are relative.
     """
-    settings = load_settings(published)
-    return [_enter(figure, results, settings, root) for figure in load_figures(published)]
+    settings, corrected = load_settings(published), load_corrected(published)
+    return [_enter(figure, results, settings, corrected, root) for figure in load_figures(published)]
 
 
-def _enter(figure: Figure, results: Mapping[str, CellResult], settings: Mapping[str, Any], root: Path) -> Entry:
-    name = f"{figure.study}/published/{figure.cell}"
-    result = results.get(name)
-    reproduced = None
-    if result is None:
-        verdict, difference, note = "not run", None, "not part of this study"
-    elif result.status != "done":
-        verdict, difference, note = "not run", None, _WHY_NOT_RUN[result.status]
+def _enter(
+    figure: Figure,
+    results: Mapping[str, CellResult],
+    settings: Mapping[str, Any],
+    corrected: Mapping[str, Any],
+    root: Path,
+) -> Entry:
+    judged_by = corrected_cells(figure, corrected["judged_by"])
+    if judged_by is None:
+        cells = find_cells(results, figure.study, figure.cell, protocol="published")
     else:
-        reproduced = _reproduced(figure, result)
-        changed = differing_settings(figure.id, result, results, settings)
-        if changed:
-            verdict, difference, note = "not run", None, _say_settings(changed)
-        elif figure.id not in result.metrics and reproduced is None:
-            verdict, difference, note = "not run", None, "no cell of the published protocol measures it"
-        else:
-            verdict, difference, note = judge(figure, reproduced)
-    notebook = result.notebook if result else None
+        cells = find_cells(results, figure.study, judged_by)
+    reproduced = _reproduced(figure, cells)
+    undone = [cell for cell in cells if cell.status != "done"]
+    changed = [text for cell in cells for text in differing_settings(figure.id, cell, results, settings)]
+    verdict, difference = "not run", None
+    if not cells:
+        note = "not part of this study"
+    elif undone:
+        note = _WHY_NOT_RUN[undone[0].status]
+        reproduced = None
+    elif changed:
+        note = _say_settings(changed)
+    elif reproduced is None and not any(figure.id in cell.metrics for cell in cells):
+        note = "no cell measures it"
+    else:
+        verdict, difference, note = judge(figure, reproduced)
+    notebook = cells[0].notebook if cells else None
     return Entry(
         id=figure.id,
         study=figure.study,
@@ -155,9 +173,23 @@ def _enter(figure: Figure, results: Mapping[str, CellResult], settings: Mapping[
         difference=difference,
         verdict=verdict,
         note=note,
-        cell=name,
+        cell=cells[0].name if cells else f"{figure.study}/published/{figure.cell}",
         notebook=notebook.relative_to(root).as_posix() if notebook else None,
+        **_summarise_corrected(figure, results, corrected["beside"]),
     )
+
+
+def _summarise_corrected(
+    figure: Figure, results: Mapping[str, CellResult], beside: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """Return n, mean and interval of the corrected runs that measure a figure."""
+    pattern = corrected_cells(figure, beside)
+    runs = collect_runs(find_cells(results, figure.study, pattern), figure.id) if pattern else {}
+    if all(value is None for value in runs.values()):
+        return dict.fromkeys(("corrected_n", "corrected_mean", "corrected_low", "corrected_high"))
+    arm = summarise_arm(list(runs.values()))
+    low, high = arm.mean_interval or (None, None)
+    return {"corrected_n": arm.n, "corrected_mean": arm.mean, "corrected_low": low, "corrected_high": high}
 
 
 def _say_settings(changed: Sequence[str]) -> str:
@@ -172,14 +204,18 @@ _WHY_NOT_RUN = {
 }
 
 
-def _reproduced(figure: Figure, result: CellResult) -> Any:
+def _reproduced(figure: Figure, cells: Sequence[CellResult]) -> Any:
     """Return our value of a figure: a metric, or for `<cell>.pass_<k>.<split>_<metric>` a point of the curves."""
+    if not cells or any(cell.status != "done" for cell in cells):
+        return None
     parts = figure.id.split(".")
     if len(parts) < 3 or not parts[1].startswith("pass_"):
-        return result.metrics.get(figure.id)
+        runs = list(collect_runs(cells, figure.id).values())
+        measured = any(figure.id in cell.metrics for cell in cells)
+        return None if not measured else runs[0] if len(runs) == 1 else runs
     number = int(parts[1].removeprefix("pass_"))
     split, metric = parts[2].split("_")
-    curves = result.curves
+    curves = cells[0].curves
     point = curves[(curves["pass"] == number) & (curves["split"] == split) & (curves["metric"] == metric)]
     return None if point.empty else float(point["value"].iloc[0])
 
@@ -208,34 +244,27 @@ def count_verdicts(entries: Sequence[Entry]) -> dict[str, int]:
     return {verdict: counts[verdict] for verdict in VERDICTS}
 
 
-def save_ledger(entries: Sequence[Entry], json_file: Path, csv_file: Path) -> None:
-    """Write the ledger as JSON and as CSV."""
-    save_json(json_file, [asdict(entry) for entry in entries])
-    with atomic_path(csv_file) as temporary:
-        pd.DataFrame([asdict(entry) for entry in entries]).to_csv(temporary, index=False, lineterminator="\n")
+def save_ledger(entries: Sequence[Entry], errata: Sequence[Any], folder: Path) -> None:
+    """Write `ledger.json`, with figures and errata, and the tables `ledger.csv` and `errata.csv`."""
+    figures, errors = [asdict(entry) for entry in entries], [asdict(erratum) for erratum in errata]
+    save_json(folder / "ledger.json", {"figures": figures, "errata": errors})
+    for name, rows in (("ledger", figures), ("errata", errors)):
+        with atomic_path(folder / f"{name}.csv") as temporary:
+            pd.DataFrame(rows).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def load_ledger(json_file: Path) -> list[Entry]:
-    """Read what `save_ledger` wrote."""
-    return [Entry(**entry) for entry in json.loads(json_file.read_text(encoding="utf-8"))]
+    """Return the figures of a ledger that `save_ledger` wrote."""
+    return [Entry(**entry) for entry in json.loads(json_file.read_text(encoding="utf-8"))["figures"]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build a ledger, or check one: 1 where a figure that must be exact is not."""
-    parser = argparse.ArgumentParser(prog="python -m gradlab.ledger", description="Compare with the published figures.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="write ledger.json and ledger.csv beside the plan")
-    build.add_argument("plan", type=Path, help="the study's plan, beside which the results lie")
-    build.add_argument("published", type=Path, help="the folder of the published figures")
-    check = commands.add_parser("check", help="fail where a figure whose rule is exact is not exact")
-    check.add_argument("ledger", type=Path, help="ledger.json")
-    options = parser.parse_args(arguments)
-    if options.command == "build":
-        root = options.plan.parent
-        entries = build_ledger(load_results(options.plan), options.published, root=root)
-        save_ledger(entries, root / "ledger.json", root / "ledger.csv")
-        return 0
-    entries = load_ledger(options.ledger)
+    """Check a ledger: 1 where a figure that must be exact is not."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gradlab.ledger", description="Fail where a figure whose rule is exact is not exact."
+    )
+    parser.add_argument("ledger", type=Path, help="ledger.json")
+    entries = load_ledger(parser.parse_args(arguments).ledger)
     print(", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(entries).items()))
     wrong = [entry for entry in entries if entry.rule == "exact" and entry.verdict != "exact"]
     for entry in wrong:

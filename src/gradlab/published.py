@@ -13,6 +13,8 @@ import yaml
 # the float32 rounding of another machine.
 PASS_1_TOLERANCE = "0.015"
 
+BATCH_SIZE_SUBSET = 6000  # training images of the batch-size study (F §3)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -96,6 +98,19 @@ def _first_evaluations(folder: Path) -> list[Figure]:
 def load_settings(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the settings under which figures were published: study → pattern of figure ids → parameter → value."""
     return yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8"))
+
+
+def load_corrected(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """Return which corrected cells stand `beside` a figure, or are what it is `judged_by`: study → pattern → cells."""
+    return yaml.safe_load((folder / "corrected.yaml").read_text(encoding="utf-8"))
+
+
+def corrected_cells(figure: Figure, patterns: Mapping[str, Mapping[str, str]]) -> str | None:
+    """Return the pattern of the corrected cells that measure a figure; None where none do."""
+    for pattern, cells in patterns.get(figure.study, {}).items():
+        if fnmatchcase(figure.id, pattern):
+            return cells.replace("{cell}", figure.cell)
+    return None
 
 
 def settings_of(figure_id: str, patterns: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

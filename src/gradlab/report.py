@@ -17,11 +17,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradlab import __version__
 from gradlab.blocks import Table
+from gradlab.errata import Erratum, find_errata
 from gradlab.files import atomic_path
 from gradlab.ledger import Entry, build_ledger, count_verdicts, save_ledger
+from gradlab.material import Material
 from gradlab.pages import page_of, render_pages
 from gradlab.results import CellResult, load_results
-from gradlab.sections import Material, Section, build_sections
+from gradlab.sections import Section, build_sections
 
 SYMBOLS = {"exact": "✓", "within": "✓", "inside interval": "✓", "erratum": "!", "outside": "✗", "not run": "–"}
 RULES = {
@@ -34,7 +36,7 @@ RULES = {
 
 
 def render_report(plan_file: Path, *, published: Path, templates: Path, data: Path) -> Path:
-    """Write `ledger.json`, `ledger.csv`, the notebook pages and `report.html` beside the plan.
+    """Write the ledger, the notebook pages and `report.html` beside the plan.
 
     Parameters
     ----------
@@ -55,7 +57,9 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     root = plan_file.parent
     results = load_results(plan_file)
     entries = build_ledger(results, published, root=root)
-    save_ledger(entries, root / "ledger.json", root / "ledger.csv")
+    material = Material(results, entries, published)
+    errata = find_errata(material)
+    save_ledger(entries, errata, root)
     report, pages = root / "report.html", root / "pages"
     style = (templates / "style.css").read_text(encoding="utf-8")
     with atomic_path(pages / "style.css") as temporary:
@@ -72,10 +76,8 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
             (section, [_ledger_row(entry, results, root) for entry in group])
             for section, group in groupby(entries, key=lambda entry: entry.study.replace("_", " "))
         ],
-        sections=[
-            _section_context(section, results, root)
-            for section in build_sections(Material(results, entries, published))
-        ],
+        errata=[_erratum_context(erratum, results, root) for erratum in errata],
+        sections=[_section_context(section, results, root) for section in build_sections(material)],
         provenance=describe_provenance(results, data),
     )
     with atomic_path(report) as temporary:
@@ -88,10 +90,10 @@ def summarise(results: Mapping[str, CellResult], entries: Sequence[Entry]) -> st
     done = sum(result.status == "done" for result in results.values())
     counts = count_verdicts(entries)
     return (
-        f"{done} of {len(results)} planned cells ran. Of {len(entries)} published figures, {counts['exact']} are reproduced to "
-        f"the last digit, {counts['within']} lie within their tolerance, {counts['inside interval']} inside the interval of "
-        f"our seeds, {counts['erratum']} are misprints of the notebook, {counts['outside']} differ, and {counts['not run']} "
-        f"were not compared."
+        f"{done} of {len(results)} planned cells ran. Of {len(entries)} published figures, {counts['exact']} are "
+        f"reproduced to the last digit, {counts['within']} lie within their tolerance, {counts['inside interval']} "
+        f"inside the interval of our seeds, {counts['erratum']} are misprints of the notebook, {counts['outside']} "
+        f"differ, and {counts['not run']} were not compared."
     )
 
 
@@ -165,8 +167,25 @@ def _ledger_row(entry: Entry, results: Mapping[str, CellResult], root: Path) -> 
         "verdict": entry.verdict,
         "symbol": SYMBOLS[entry.verdict],
         "note": f"{note}: {'; '.join(reasons)}" if reasons else note,
+        "corrected": _print_corrected(entry),
         "page": _page_link(results[entry.cell], root) if entry.cell in results else None,
     }
+
+
+def _print_corrected(entry: Entry) -> str:
+    """Return the mean of the corrected runs, with interval and number where there are several."""
+    if entry.corrected_mean is None:
+        return "–"
+    mean = print_figure(entry.corrected_mean, 4)
+    if entry.corrected_low is None:
+        return mean if entry.corrected_n == 1 else f"{mean} (n = {entry.corrected_n})"
+    ends = (print_figure(end, 4) for end in (entry.corrected_low, entry.corrected_high))
+    return f"{mean} [{', '.join(ends)}] (n = {entry.corrected_n})"
+
+
+def _erratum_context(erratum: Erratum, results: Mapping[str, CellResult], root: Path) -> dict[str, Any]:
+    links = [(name, _page_link(results[name], root)) for name in erratum.cells]
+    return {"erratum": erratum, "links": links}
 
 
 def _section_context(section: Section, results: Mapping[str, CellResult], root: Path) -> dict[str, Any]:
@@ -175,6 +194,7 @@ def _section_context(section: Section, results: Mapping[str, CellResult], root: 
         "study": section.study,
         "title": section.title,
         "question": section.question,
+        "conclusions": section.conclusions,
         "blocks": section.blocks,
         "cells": [
             {

@@ -39,6 +39,10 @@ class CellResult:
         return self.name.split("/")[0]
 
     @property
+    def protocol(self) -> str:
+        return self.name.split("/")[1]
+
+    @property
     def cell(self) -> str:
         return self.name.split("/")[-1]
 

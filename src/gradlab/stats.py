@@ -126,6 +126,11 @@ class PairedComparison:
         return len(self.differences)
 
     @property
+    def pairs(self) -> tuple[float | None, ...]:
+        """The differences, with None for each pair without one."""
+        return self.differences + (None,) * self.missing
+
+    @property
     def direction(self) -> int | None:
         """1 or -1 where the interval lies above or below 0, 0 where it holds 0, None where there is no interval."""
         if self.interval is None:

@@ -40,7 +40,7 @@ def test_the_report_stands_alone(quick, page, project):
     assert page.said == []
     assert page.locator("h1").inner_text() == "Published against reproduced"
     lead = page.locator(".lead").first.inner_text()
-    assert lead.startswith("41 of 41 planned cells ran. Of 87 published figures")
+    assert lead.startswith("50 of 50 planned cells ran. Of 87 published figures")
     assert page.locator("#ledger tbody tr:has(.verdict)").count() == 87
     shown = page.evaluate("[...document.images].filter(image => image.complete && image.naturalWidth > 0).length")
     assert shown == page.locator("img").count() >= 20
@@ -54,6 +54,7 @@ def test_every_study_shows_its_deliverables(quick, page):
     page.goto((quick.root / "results/quick/report.html").as_uri())
     assert page.locator("section > h2").all_inner_texts() == [
         "Ledger",
+        "Known errors",
         "Edge cases of automatic differentiation",
         "Data augmentation on FashionMNIST",
         "Batch size on FashionMNIST",
@@ -61,9 +62,16 @@ def test_every_study_shows_its_deliverables(quick, page):
         "Provenance",
     ]
     assert page.locator("#autodiff dl.answers dt").count() >= 4
-    assert page.locator("#augmentation figure").count() == 2
-    assert page.locator("#batch_size figure").count() == 3
+    assert page.locator("#augmentation figure").count() == 2 + 4
+    assert page.locator("#batch_size figure").count() == 3 + 4
     assert page.locator("#regularization figure").count() >= 16
+    for study in ("autodiff", "augmentation", "batch_size", "regularization"):
+        assert 2 <= page.locator(f"#{study} .conclusions li").count() <= 3
+    assert page.locator("#errata article").count() == 7
+    for number in range(1, 8):
+        erratum = page.locator(f"#erratum-{number}")
+        assert erratum.locator(".status").inner_text() in ("confirmed", "not confirmed", "not run")
+        assert erratum.locator("a").count() >= 1
     assert page.locator("img:not([alt]), img[alt='']").count() == 0
 
 
@@ -72,7 +80,7 @@ def test_every_link_of_the_report_and_the_pages_resolves(quick, page):
     page.goto(report.as_uri())
     links = page.eval_on_selector_all("a[href]", "all => all.map(link => link.href)")
     notebooks = sorted({link for link in links if "/pages/" in link})
-    assert len(notebooks) == 41
+    assert len(notebooks) == 50
     for notebook in notebooks:
         page.goto(notebook)
         links += page.eval_on_selector_all("a[href], link[href]", "all => all.map(link => link.href)")

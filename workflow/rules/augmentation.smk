@@ -1,19 +1,39 @@
-# Data augmentation on FashionMNIST: a cell for each setting, none, train, test and both. Every cell starts where the published
-# notebook stood when it came to this setting: it replays the random draws of the runs before it, without training.
+# Data augmentation on FashionMNIST, in the settings none, train, test and both.
+#
+# Published: a cell for each setting. Every cell starts where the published notebook stood when it came to this setting: it
+# replays the random draws of the runs before it, without training.
+#
+# Corrected: a cell for each training and seed. `none` and `test` train alike, on the images as they are, and so do `train` and
+# `both`: under one seed they share a network, which one cell trains and evaluates in both ways.
 
+AUGMENTATION = config["augmentation"]
 # The notebook's runs, in its order, with the passes that each took.
 NOTEBOOK_RUNS = [["none", 35], ["train", 100], ["test", 30], ["both", 100]]
 NOTEBOOK_ORDER = [setting for setting, _ in NOTEBOOK_RUNS]
-SHORTEST_FIRST = ["none", "test", "train", "both"]
+# The longest cells of the study start first, and among them the longest of all.
+SHORTEST_FIRST = ["none", "test", "clean", "train", "augmented", "both"]
 
-for setting in config["augmentation"]["settings"]:
+common = {"data": str(DATA / "fashion_mnist")}
+common |= {key: value for key, value in AUGMENTATION.items() if key not in ("settings", "corrected")}
+
+for setting in AUGMENTATION["settings"]:
     plan_cell(
         f"augmentation/published/{setting}",
         setting=setting,
-        data=str(DATA / "fashion_mnist"),
         earlier_runs=NOTEBOOK_RUNS[: NOTEBOOK_ORDER.index(setting)],
-        **{key: value for key, value in config["augmentation"].items() if key != "settings"},
+        **common,
     )
+
+for seed in AUGMENTATION["corrected"]["seeds"]:
+    for training in AUGMENTATION["corrected"]["trainings"]:
+        plan_cell(
+            f"augmentation/corrected/{training}-{seed}",
+            training=training,
+            seed=seed,
+            root_seed=AUGMENTATION["corrected"]["root_seed"],
+            evaluate_every=AUGMENTATION["corrected"]["evaluate_every"],
+            **common,
+        )
 
 
 rule augmentation_cell:
@@ -27,10 +47,33 @@ rule augmentation_cell:
         CELL_LOG,
     wildcard_constraints:
         study="augmentation",
+        protocol="published",
         cell="|".join(NOTEBOOK_ORDER),
     threads: 1
-    # These are the longest cells of the study, `both` the longest of all: they start first.
     priority: lambda wildcards: 20 + SHORTEST_FIRST.index(wildcards.cell)
+    params:
+        parameters=parameters_of,
+    message:
+        CELL_MESSAGE
+    shell:
+        RUN_CELL
+
+
+rule augmentation_corrected_cell:
+    input:
+        notebook="notebooks/augmentation_corrected.ipynb",
+        sources=sources_of("notebooks/augmentation_corrected.ipynb"),
+        data=data_of("fashion_mnist"),
+    output:
+        **cell_files("curves", "samples"),
+    log:
+        CELL_LOG,
+    wildcard_constraints:
+        study="augmentation",
+        protocol="corrected",
+        cell=r"(clean|augmented)-\d+",
+    threads: 1
+    priority: lambda wildcards: 20 + SHORTEST_FIRST.index(wildcards.cell.split("-")[0])
     params:
         parameters=parameters_of,
     message:

@@ -1,7 +1,11 @@
-# Edge cases of automatic differentiation: a cell for each function whose derivative autograd gets wrong, or only seems to.
+# Edge cases of automatic differentiation: a cell for each function whose derivative autograd gets wrong, or only seems to. Beyond
+# the notebook, one cell sweeps torch's own functions at the points where they are not smooth.
 
 for case in config["autodiff"]["cases"]:
     plan_cell(f"autodiff/published/{case}", case=case, seed=config["autodiff"]["seed"])
+
+if config["autodiff"]["torch_functions"]:
+    plan_cell("autodiff/corrected/torch_functions")
 
 
 rule autodiff_cell:
@@ -15,6 +19,29 @@ rule autodiff_cell:
         CELL_LOG,
     wildcard_constraints:
         study="autodiff",
+        protocol="published",
+    threads: 1
+    params:
+        parameters=parameters_of,
+    message:
+        CELL_MESSAGE
+    shell:
+        RUN_CELL
+
+
+rule derivative_sweep_cell:
+    input:
+        notebook="notebooks/derivative_sweep.ipynb",
+        sources=sources_of("notebooks/derivative_sweep.ipynb"),
+    output:
+        **cell_files("functions"),
+        answers=CELL / "answers.json",
+    log:
+        CELL_LOG,
+    wildcard_constraints:
+        study="autodiff",
+        protocol="corrected",
+        cell="torch_functions",
     threads: 1
     params:
         parameters=parameters_of,

@@ -30,7 +30,7 @@ PLAN_FILE = RESULTS / "plan.json"
 
 wildcard_constraints:
     study="autodiff|augmentation|batch_size|regularization",
-    protocol="published",
+    protocol="published|corrected",
     cell=r"[A-Za-z0-9_.-]+",
 
 
@@ -61,10 +61,25 @@ def parameters_of(wildcards):
     return PLAN["cells"][name]
 
 
-def cells_of(*studies):
-    """What every planned cell of the given studies writes."""
+def cells_of(*groups):
+    """What every planned cell of the given studies, or protocols, writes."""
     files = ("notebook.ipynb", "metrics.json", "curves.csv", "manifest.json")
-    return [RESULTS / name / file for name in PLAN["cells"] if name.split("/")[0] in studies for file in files]
+    return [RESULTS / name / file for name in PLAN["cells"] if set(name.split("/")[:2]) & set(groups) for file in files]
+
+
+def metrics_of(name):
+    """The results of a cell that another one reads."""
+    return str(RESULTS / name / "metrics.json")
+
+
+def search_before(wildcards):
+    """The search whose result a cell reads a learning rate or a λ from."""
+    return parameters_of(wildcards).get("search") or []
+
+
+def runs_compared(wildcards):
+    """The results of the runs that a cell compares."""
+    return parameters_of(wildcards).get("runs", [])
 
 
 def cell_files(*figures):

@@ -1,4 +1,4 @@
-"""Figures of the edge cases (F 1): a function beside autograd's derivative of it, and a closer look at each case.
+"""Figures of the edge cases (F 1), each function beside autograd's derivative of it, and of torch's own functions.
 
 Curves are tidy, with the columns `series`, `x`, `metric`, `value`, as `gradlab.edge_cases.CaseStudy` holds them.
 """
@@ -73,6 +73,71 @@ def draw_detail(study: CaseStudy) -> Figure:
         zip(CASES, (_draw_ends, _draw_quotients, _draw_zoom, _draw_descents), strict=True)
     )
     return draw[study.name](study)
+
+
+def draw_functions(table: pd.DataFrame, graphs: pd.DataFrame) -> Figure:
+    """Draw functions around a point each, with a line through it of the slope that autograd returns there.
+
+    Parameters
+    ----------
+    table
+        As `gradlab.torch_functions.sweep_examples` returns it.
+    graphs
+        As `gradlab.torch_functions.sample_graphs` returns it: a panel for each of its functions, at least one.
+    """
+    names = list(dict.fromkeys(graphs["function"]))
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure, axes = panels(rows, columns, width=2.6 * columns, height=2.5)
+    for ax, name in zip(axes, names, strict=False):
+        _draw_slope(ax, table[table["function"] == name].iloc[0], graphs[graphs["function"] == name])
+    for ax in axes[len(names) :]:
+        ax.remove()
+    return figure
+
+
+def describe_functions(table: pd.DataFrame, graphs: pd.DataFrame) -> str:
+    """Return a text alternative to the figure of `draw_functions`, from the same table."""
+    drawn = table[table["function"].isin(graphs["function"])].drop_duplicates("function")
+    said = (f"{row['function']} (x = {row['x']:g}): {_say_value(row)}" for _, row in drawn.iterrows())
+    return (
+        "Functions around the point in question, with a straight line of the slope that autograd returns there, green "
+        f"and full where it is the derivative, red and dashed where it is not. {'; '.join(said)}."
+    )
+
+
+def _draw_slope(ax: Axes, found: pd.Series, graph: pd.DataFrame) -> None:
+    x, y = graph["x"].to_numpy(), graph["value"].to_numpy()
+    at, half = found["x"], float(x[-1] - found["x"])
+    # A pole would leave nothing else to see.
+    finite = y[np.isfinite(y) & ((np.abs(x - at) > half / 20) | (x == at))]
+    low, high = finite.min(), finite.max()
+    margin = 0.25 * max(high - low, 0.2)
+    ax.set(xlim=(at - half, at + half), ylim=(low - margin, high + margin), xlabel="x")
+    colour, dashes = (COLOURS[2], "-") if found["autograd_is_derivative"] is True else (COLOURS[1], (0, (2, 0.8)))
+    # Without a finite value there is no point for a slope to pass through.
+    if np.isfinite(found["value"]) and not np.isnan(found["autograd"]):
+        # As long in every panel, whatever the units of its axes.
+        tilt = found["autograd"] * 2 * half / (high - low + 2 * margin)
+        across = 0.6 * half / np.hypot(1, tilt) if np.isfinite(tilt) else 0.0
+        up = found["autograd"] * across if across else 0.3 * (high - low + 2 * margin)
+        ends = ([at - across, at + across], [found["value"] - up, found["value"] + up])
+        ax.plot(*ends, color=colour, linestyle=dashes, linewidth=2.4, zorder=2.5)
+    for side, closed in ((x < at, found["left_continuous"]), (x > at, found["right_continuous"])):
+        ax.plot(x[side], y[side], color=COLOURS[0])
+        if found["kind"] in ("jump", "removable") and not closed:
+            nearest = np.argmin(np.where(side, np.abs(x - at), np.inf))
+            _mark(ax, at, y[nearest], closed=False)
+    if np.isfinite(found["value"]):
+        _mark(ax, at, found["value"], closed=True)
+    ax.set_title(f"{found['function']}\n", fontsize=10)
+    ax.text(0.5, 1.03, _say_value(found), transform=ax.transAxes, ha="center", fontsize=8, color=colour)
+
+
+def _say_value(found: pd.Series) -> str:
+    """Return autograd's value and what it is; a NaN is what it is."""
+    value, convention = found["autograd"], found["convention"]
+    return convention if np.isnan(value) else f"{value:.3g}, {convention}"
 
 
 def _select(study: CaseStudy, series: str, metric: str) -> tuple[np.ndarray, np.ndarray]:

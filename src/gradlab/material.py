@@ -1,0 +1,77 @@
+"""What the report is made from: the results of the cells, the ledger, and the published figures and logs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pandas as pd
+
+from gradlab.ledger import Entry
+from gradlab.published import load_log, load_settings, settings_of
+from gradlab.results import CellResult
+from gradlab.runs import Runs, collect_runs, find_cells, pair_runs
+from gradlab.stats import PairedComparison, compare_pairs
+
+
+@dataclass(frozen=True)
+class Material:
+    """The results of all planned cells under their names, the ledger's entries, and the folder of the published figures."""
+
+    results: Mapping[str, CellResult]
+    entries: Sequence[Entry]
+    published: Path
+
+    def done(self, study: str, protocol: str = "published") -> dict[str, CellResult]:
+        """The complete cells of a study under one protocol, by their short names."""
+        cells = find_cells(self.results, study, "*", protocol=protocol)
+        return {cell.cell: cell for cell in cells if cell.status == "done"}
+
+    def find(self, pattern: str) -> list[CellResult]:
+        """The planned cells whose full names match a pattern."""
+        return [cell for name, cell in self.results.items() if fnmatchcase(name, pattern)]
+
+    def metric(self, cell: str, metric: str) -> object:
+        """A metric of the cell `<study>/<protocol>/<cell>`; None where the cell is not done or has no such metric."""
+        result = self.results.get(cell)
+        return None if result is None else result.metrics.get(metric)
+
+    def runs(self, study: str, cells: str, metric: str) -> dict[int | None, float | None]:
+        """A metric of all planned corrected runs of the cells that match a pattern, by seed."""
+        return collect_runs(find_cells(self.results, study, cells), metric)
+
+    def curves(self, study: str, key: str, protocol: str = "published", cells: str = "*") -> pd.DataFrame:
+        """The curves of all complete cells that match a pattern in one table, with the cell's name as the column `key`."""
+        found = [cell for cell in find_cells(self.results, study, cells, protocol=protocol) if cell.status == "done"]
+        return pd.concat([cell.curves.assign(**{key: cell.cell}) for cell in found], ignore_index=True)
+
+    def entry(self, figure_id: str) -> Entry | None:
+        """The ledger's entry of a published figure, None where there is none of this name."""
+        return next((entry for entry in self.entries if entry.id == figure_id), None)
+
+    def published_text(self, figure_id: str) -> str | None:
+        """A published figure as its log has it, None where there is none of this name."""
+        entry = self.entry(figure_id)
+        return entry.published if entry else None
+
+    def as_published(self, figure_id: str, cells: Iterable[CellResult]) -> bool:
+        """Whether cells are done, and ran under the settings under which a figure was published."""
+        patterns = load_settings(self.published)
+        return all(
+            cell.status == "done"
+            and all(
+                cell.parameters.get(name) == value
+                for name, value in settings_of(figure_id, patterns.get(cell.study, {})).items()
+            )
+            for cell in cells
+        )
+
+    def log(self, study: str) -> pd.DataFrame:
+        """The published training log of a study, tidy."""
+        return load_log(self.published, study)
+
+
+def compare_runs(first: Runs, second: Runs) -> PairedComparison | None:
+    """Compare two arms over the seeds that both plan; None where there are none."""
+    pairs = pair_runs(first, second)
+    return compare_pairs(*pairs) if pairs[0] else None

@@ -1,0 +1,48 @@
+"""Gathers one measurement over the seeds of an arm from the results of its cells."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from gradlab.results import CellResult
+
+Runs = Mapping[int | None, float | None]
+
+
+def find_cells(
+    results: Mapping[str, CellResult], study: str, pattern: str, *, protocol: str = "corrected"
+) -> list[CellResult]:
+    """Return the planned cells of a study whose short names match a pattern, in the order of the plan."""
+    return [
+        cell
+        for cell in results.values()
+        if (cell.study, cell.protocol) == (study, protocol) and fnmatchcase(cell.cell, pattern)
+    ]
+
+
+def collect_runs(cells: Iterable[CellResult], metric: str) -> dict[int | None, float | None]:
+    """Return a metric of every planned run by its seed; None for a run that is not there or has no such value.
+
+    Parameters
+    ----------
+    cells
+        Cells with one `seed` each, whose metric is a number; or with several `seeds`, whose metric is a list in that
+        order. A cell without seeds stands under the seed None.
+    metric
+        The metric's id.
+    """
+    runs: dict[int | None, float | None] = {}
+    for cell in cells:
+        value = cell.metrics.get(metric)
+        if isinstance(value, list):
+            runs |= dict(zip(cell.parameters["seeds"], value, strict=True))
+        elif value is None:
+            runs |= dict.fromkeys(cell.parameters.get("seeds", [cell.parameters.get("seed")]))
+        else:
+            runs[cell.parameters.get("seed")] = value
+    return runs
+
+
+def pair_runs(first: Runs, second: Runs) -> tuple[list[float | None], list[float | None]]:
+    """Return the values of two arms, seed by seed, for the seeds that both arms plan."""
+    seeds: Sequence[int | None] = [seed for seed in first if seed in second]
+    return [first[seed] for seed in seeds], [second[seed] for seed in seeds]

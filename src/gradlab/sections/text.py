@@ -1,0 +1,47 @@
+"""Numbers as the report's tables print them."""
+
+from collections.abc import Sequence
+
+from gradlab.stats import ArmSummary, PairedComparison, summarise_arm
+
+
+def print_spread(arm: ArmSummary) -> str | None:
+    """Return mean ± standard deviation, and how many runs these are where some have no value.
+
+    Accuracies have four decimals, counts none.
+    """
+    if arm.mean is None:
+        return None
+    digits = 4 if abs(arm.mean) < 1 else 0
+    spread = f"{arm.mean:.{digits}f}" + (f" ± {arm.sd:.{digits}f}" if arm.sd is not None else "")
+    return f"{spread} ({arm.n} of {arm.n + arm.missing} runs)" if arm.missing else spread
+
+
+def print_runs(values: Sequence[float | None]) -> str | None:
+    """Return mean ± standard deviation of runs."""
+    return print_spread(summarise_arm(values)) if values else None
+
+
+def print_interval(interval: tuple[float, float] | None) -> str | None:
+    """Return the ends of an interval: four decimals below 1, none above."""
+    if interval is None:
+        return None
+    digits = 4 if abs(interval[1]) <= 1 else 0
+    return f"[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+
+
+COMPARISON_HEADER = ["Comparison", "Pairs", "Mean difference", "95 % interval", "Higher in"]
+
+
+def print_comparison(name: str, comparison: PairedComparison) -> list[str | int | None]:
+    """Return the row of a table of paired differences, under `COMPARISON_HEADER`."""
+    if comparison.mean is None:
+        return [name, comparison.n, None, comparison.method, None]
+    interval = comparison.interval
+    return [
+        name,
+        comparison.n,
+        f"{comparison.mean:+.4f}",
+        comparison.method if interval is None else f"[{interval[0]:+.4f}, {interval[1]:+.4f}]",
+        f"{comparison.won} of {comparison.n}" + (f", equal in {comparison.tied}" if comparison.tied else ""),
+    ]
