@@ -62,6 +62,7 @@ def test_whether_augmentation_hurts_follows_from_the_runs(make_material, none, t
         "The published conclusion that augmenting the training images lowers the test accuracy (0.8767"
     )
     assert words in sentence
+    assert "; in the mean of the last five passes, " in sentence
 
 
 def test_what_the_vote_does_is_said_for_both_trainings(make_material):
@@ -182,8 +183,7 @@ def test_seeds_that_never_get_there_are_counted_and_not_averaged_away(make_mater
     sentence = conclude("batch_size", make_material(cells))[0]
     assert "Within 50 passes" in sentence
     assert (
-        "batch size 1 gets there under 0 of 3 seeds, batch size 16 gets there under 2 of 3 seeds (after 32 passes"
-        in sentence
+        "at batch size 1 under 0 of 3 seeds, batch size 16 under 2 of 3 seeds (after 32 passes on average)." in sentence
     )
 
 
@@ -230,6 +230,19 @@ def test_the_published_accuracy_is_held_against_the_seeds(make_material, accurac
         for seed, value in enumerate(accuracies)
     }
     assert words in conclude("regularization", make_material(cells))[0]
+
+
+@pytest.mark.parametrize("alike", [[], [0.002, 0.004]])
+def test_how_sure_the_choice_of_lambda_is_is_said(make_material, alike):
+    cells = {
+        f"regularization/corrected/final-{seed}": (FINAL | {"seed": seed}, {"final.test_accuracy": value})
+        for seed, value in enumerate([0.500, 0.504])
+    }
+    metrics = {"fine.best_lambda": 0.003, "fine.lambdas": [0.002, 0.003, 0.004, 0.005], "fine.not_told_apart": alike}
+    cells["regularization/corrected/fine"] = ({}, metrics)
+    sentence = conclude("regularization", make_material(cells))[0]
+    assert sentence.startswith("With λ = 0.003, chosen on validation images over several seeds")
+    assert f"which do not tell it from {len(alike)} of the other 3" in sentence
 
 
 @pytest.mark.parametrize(

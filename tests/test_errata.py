@@ -126,6 +126,7 @@ def test_rates_by_eye_against_rates_by_rule(make_material, stable, divergent, ve
     erratum = find(make_material({"batch_size/corrected/search-1": (BATCH_SIZE, metrics)}), 5)
     assert erratum.verdict == verdict
     assert f"B = 1: {min(stable):.3g} to {max(divergent):.3g} (published 0.01)" in erratum.evidence
+    assert f"differ by at most {100 * (divergent[1] / divergent[0] - 1):.0f} % at one batch size" in erratum.right
 
 
 @pytest.mark.parametrize("alone, verdict", [(1.0, "confirmed"), (0.95, "not confirmed")])

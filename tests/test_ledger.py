@@ -82,6 +82,16 @@ def test_interval_rule_is_the_prediction_interval_of_the_seeds(runs, published):
     assert f"n = {len(runs)}" in note
 
 
+def test_a_search_is_as_wide_as_its_bracket():
+    # Three seeds with the same smallest divergent rate: the threshold lies between 0.02 / 1.05 and 0.02.
+    runs = [0.02, 0.02, 0.02]
+    assert judge(figure("0.0195", "interval"), runs)[0] == "outside"
+    verdict, _, note = judge(figure("0.0195", "interval"), runs, resolution=0.05)
+    assert verdict == "inside interval"
+    assert "[0.0190476, 0.02], n = 3, brackets of 5 %" in note
+    assert judge(figure("0.0190", "interval"), runs, resolution=0.05)[0] == "outside"
+
+
 @pytest.mark.parametrize("runs", [[0.5], 0.5, [None, None], [0.5, 0.6, None]])
 def test_an_interval_that_cannot_be_computed_is_no_verdict(runs):
     verdict, difference, note = judge(figure("0.5", "interval"), runs)
@@ -205,6 +215,11 @@ def test_corrected_runs_stand_beside_a_figure_and_do_not_touch_its_verdict(study
     half = 4.302652729911275 * 0.02 / 3**0.5
     assert (entry.corrected_n, entry.corrected_mean) == (3, pytest.approx(0.62))
     assert (entry.corrected_low, entry.corrected_high) == pytest.approx((0.62 - half, 0.62 + half))
+    assert entry.corrected_missing == 0
+    partly = {name: cell for name, cell in cells.items() if name != "s/corrected/seeded-1"}
+    shutil.rmtree(study.root / "s/corrected/seeded-1")
+    entry = study(cells, partly)["last.accuracy"]
+    assert (entry.corrected_n, entry.corrected_missing, entry.corrected_low) == (2, 1, None)
     assert study()["last.accuracy"].corrected_n is None
 
 

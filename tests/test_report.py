@@ -1,12 +1,14 @@
 """Rendering of reports from made results."""
 
 import json
+from dataclasses import fields
 
 import nbformat
 import pytest
 
+from gradlab.ledger import Entry
 from gradlab.pages import render_pages
-from gradlab.report import describe_trouble, print_figure, render_report, summarise
+from gradlab.report import describe_trouble, print_corrected, print_figure, render_report, summarise
 from gradlab.results import load_results
 
 
@@ -111,6 +113,23 @@ def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
     assert 'href="../../../report.html"' in html
     assert 'href="../../style.css"' in html
     assert html.count("data:image/svg+xml;base64,") == 1
+
+
+@pytest.mark.parametrize(
+    "n, missing, mean, low, high, printed",
+    [
+        (None, None, None, None, None, "–"),
+        (3, 0, 0.87321, 0.85, 0.89, "0.8732 [0.85, 0.89] (n = 3)"),
+        (2, 3, 33750.0, None, None, "33750 (in 2 of 5 runs)"),
+        (0, 5, None, None, None, "in none of 5 runs"),
+        (1, 0, 0.0019, None, None, "0.0019"),
+    ],
+)
+def test_corrected_runs_are_printed_with_interval_and_number(n, missing, mean, low, high, printed):
+    names = {field.name for field in fields(Entry)}
+    corrected = dict(zip(("n", "missing", "mean", "low", "high"), (n, missing, mean, low, high), strict=True))
+    entry = Entry(**dict.fromkeys(names) | {f"corrected_{name}": value for name, value in corrected.items()})
+    assert print_corrected(entry) == printed
 
 
 def test_sentence_and_trouble_count_what_is_there(study):

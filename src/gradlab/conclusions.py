@@ -86,6 +86,9 @@ def _training_augmentation(material: Material) -> str | None:
     if comparison is None or comparison.mean is None:
         return None
     words = f"with a transform for every image, {describe_comparison(comparison, 'train', 'none')}"
+    last_five = compare_settings(material, "train", "none", "test_accuracy_mean_last_five")
+    if last_five.mean is not None:
+        words += f"; in the mean of the last five passes, {describe_comparison(last_five, 'train', 'none')}"
     runs = [
         cell for name in ("none", "train") for cell in material.find(f"augmentation/corrected/{SETTING_CELLS[name]}")
     ]
@@ -157,54 +160,54 @@ def _divergent_rates(material: Material) -> str | None:
     )
 
 
-def _batch_sizes(material: Material) -> tuple[str, str] | None:
-    """Return the smallest and the largest batch size of the corrected protocol."""
-    sizes = sorted((name for name in material.done("batch_size", "corrected") if name.isdigit()), key=int)
-    return (sizes[0], sizes[-1]) if len(sizes) > 1 else None
+def _batch_sizes(material: Material) -> list[str]:
+    """Return the batch sizes whose corrected cells are done, smallest first."""
+    return sorted((name for name in material.done("batch_size", "corrected") if name.isdigit()), key=int)
 
 
 def _interpolation(material: Material) -> str | None:
-    if (sizes := _batch_sizes(material)) is None:
+    sizes = _batch_sizes(material)
+    if len(sizes) < 2:
         return None
-    runs = {
-        unit: [material.runs("batch_size", size, f"{size}.interpolation_{unit}") for size in sizes]
-        for unit in ("updates", "passes")
+    half = "each at half of its own divergent rate"
+    arms = {
+        size: summarise_arm(list(material.runs("batch_size", size, f"{size}.interpolation_passes").values()))
+        for size in sizes
     }
-    arms = [summarise_arm(list(arm.values())) for arm in runs["passes"]]
-    half = "at half of its own divergent rate"
-    if any(arm.missing for arm in arms):
+    if any(arm.missing for arm in arms.values()):
         reached = [
-            f"batch size {size} gets there under {arm.n} of {arm.n + arm.missing} seeds"
+            f"batch size {size} under {arm.n} of {arm.n + arm.missing} seeds"
             + (f" (after {arm.mean:.0f} passes on average)" if arm.n else "")
-            for size, arm in zip(sizes, arms, strict=True)
+            for size, arm in arms.items()
         ]
         passes = material.done("batch_size", "corrected")[sizes[0]].parameters["passes"]
-        return (
-            f"Within {passes} passes, each {half}, every training image is classified correctly: {', '.join(reached)}."
-        )
+        return f"Within {passes} passes, {half}, every training image is classified correctly at {', '.join(reached)}."
+    smallest, largest = sizes[0], sizes[-1]
     parts = []
-    for unit, (first, second) in runs.items():
-        comparison = compare_runs(first, second)
+    for unit in ("updates", "passes"):
+        runs = [material.runs("batch_size", size, f"{size}.interpolation_{unit}") for size in (smallest, largest)]
+        comparison = compare_runs(*runs)
         word = {1: "more", -1: "fewer", 0: "no detectably different number of", None: "on average"}[
             comparison.direction
         ]
-        means = " against ".join(f"{summarise_arm(list(arm.values())).mean:.0f}" for arm in (first, second))
+        means = " against ".join(f"{summarise_arm(list(arm.values())).mean:.0f}" for arm in runs)
         why = "" if comparison.direction is not None else f", {comparison.method}"
         parts.append(f"{word} {unit} ({means}, {comparison.n} pairs{why})")
     return (
-        f"To classify every training image correctly, batch size {sizes[0]} takes {' and '.join(parts)} than batch "
-        f"size {sizes[1]}, each {half}."
+        f"To classify every training image correctly, batch size {smallest} takes {' and '.join(parts)} than batch size "
+        f"{largest}, {half}."
     )
 
 
 def _batch_size_accuracy(material: Material) -> str | None:
-    if (sizes := _batch_sizes(material)) is None:
+    sizes = _batch_sizes(material)
+    if len(sizes) < 2:
         return None
-    runs = [material.runs("batch_size", size, f"{size}.final_test_accuracy") for size in sizes]
-    comparison = compare_runs(*runs)
+    ends = (sizes[0], sizes[-1])
+    comparison = compare_runs(*(material.runs("batch_size", size, f"{size}.final_test_accuracy") for size in ends))
     if comparison is None or comparison.mean is None:
         return None
-    names = [f"batch size {size}" for size in sizes]
+    names = [f"batch size {size}" for size in ends]
     return f"In test accuracy after the last pass, {describe_comparison(comparison, *names)}."
 
 
@@ -239,11 +242,13 @@ def _final_network(material: Material) -> str | None:
     if entry is None or arm is None or arm.mean is None:
         return None
     choice = material.done("regularization", "corrected").get("fine")
-    best = (
-        f"with λ = {choice.metrics['fine.best_lambda']:.3g}, chosen on validation images over several seeds, "
-        if choice
-        else ""
-    )
+    best = ""
+    if choice:
+        found = {name.removeprefix("fine."): value for name, value in choice.metrics.items()}
+        best = (
+            f"with λ = {found['best_lambda']:.3g}, chosen on validation images over several seeds, which do not tell it from "
+            f"{len(found['not_told_apart'])} of the other {len(found['lambdas']) - 1}, "
+        )
     mean = f"{best}the final network reaches a test accuracy of {arm.mean:.4f} (mean of {arm.n} seeds"
     if arm.prediction_interval is None:
         return f"{mean}; {arm.method}); published is {entry.published}."

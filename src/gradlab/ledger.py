@@ -41,9 +41,9 @@ class Entry:
         The name of the cell that gives the figure; the first one where several do.
     notebook
         The path of its executed notebook, beside the ledger; None where there is none.
-    corrected_n, corrected_mean, corrected_low, corrected_high
-        The same quantity under the corrected protocol: number of runs, mean, and the ends of its 95 % interval; None
-        where it has none.
+    corrected_n, corrected_missing, corrected_mean, corrected_low, corrected_high
+        The same quantity under the corrected protocol: runs with and without a value, their mean, and the ends of its
+        95 % interval; None where nothing measures it, or `gradlab.stats.summarise_arm` gives none.
     """
 
     id: str
@@ -61,6 +61,7 @@ class Entry:
     cell: str
     notebook: str | None
     corrected_n: int | None
+    corrected_missing: int | None
     corrected_mean: float | None
     corrected_low: float | None
     corrected_high: float | None
@@ -73,7 +74,9 @@ def print_like(value: float, published: str) -> str:
     return f"{rounded + 0:f}" if rounded else f"{abs(rounded):f}"
 
 
-def judge(figure: Figure, reproduced: float | Sequence[float | None] | None) -> tuple[str, float | None, str]:
+def judge(
+    figure: Figure, reproduced: float | Sequence[float | None] | None, *, resolution: float = 0.0
+) -> tuple[str, float | None, str]:
     """Hold a reproduced value against a published figure by the figure's rule.
 
     Parameters
@@ -82,6 +85,9 @@ def judge(figure: Figure, reproduced: float | Sequence[float | None] | None) -> 
         The published figure.
     reproduced
         A number; for the rule `interval` one number for each seed, None for a seed that did not reach the event.
+    resolution
+        For the rule `interval`: each number is the upper end of a bracket that begins at most this share below it. The
+        lower end of the interval gives way by as much.
 
     Returns
     -------
@@ -89,7 +95,7 @@ def judge(figure: Figure, reproduced: float | Sequence[float | None] | None) -> 
         As in `Entry`.
     """
     if figure.rule == "interval":
-        return _judge_interval(figure, reproduced)
+        return _judge_interval(figure, reproduced, resolution)
     if reproduced is None:
         return "not run", None, "the run did not give this figure"
     value, published = Decimal(repr(reproduced)), Decimal(figure.value)
@@ -106,14 +112,20 @@ def judge(figure: Figure, reproduced: float | Sequence[float | None] | None) -> 
     return (verdict if abs(value - published) <= limit else "outside"), difference, f"tolerance {figure.limit}"
 
 
-def _judge_interval(figure: Figure, reproduced: Any) -> tuple[str, float | None, str]:
+def _judge_interval(figure: Figure, reproduced: Any, resolution: float) -> tuple[str, float | None, str]:
     arm = summarise_arm(reproduced if isinstance(reproduced, list) else [reproduced])
     if arm.prediction_interval is None:
         gave = f"; our mean is {arm.mean:.6g}, n = {arm.n}" if arm.n else ""
         return "not run", None, f"{arm.method}{gave}"
     low, high = arm.prediction_interval
+    low /= 1 + resolution
+    bracket = f", brackets of {100 * resolution:g} %" if resolution else ""
     verdict = "inside interval" if low <= float(figure.value) <= high else "outside"
-    return verdict, arm.mean - float(figure.value), f"95 % prediction interval [{low:.6g}, {high:.6g}], n = {arm.n}"
+    return (
+        verdict,
+        arm.mean - float(figure.value),
+        f"95 % prediction interval [{low:.6g}, {high:.6g}], n = {arm.n}{bracket}",
+    )
 
 
 def build_ledger(results: Mapping[str, CellResult], published: Path, *, root: Path) -> list[Entry]:
@@ -158,7 +170,8 @@ def _enter(
     elif reproduced is None and not any(figure.id in cell.metrics for cell in cells):
         note = "no cell measures it"
     else:
-        verdict, difference, note = judge(figure, reproduced)
+        resolution = max(cell.parameters.get("tolerance", 0.0) for cell in cells)  # of a search for a learning rate
+        verdict, difference, note = judge(figure, reproduced, resolution=resolution)
     notebook = cells[0].notebook if cells else None
     return Entry(
         id=figure.id,
@@ -184,12 +197,13 @@ def _summarise_corrected(
 ) -> dict[str, float | None]:
     """Return n, mean and interval of the corrected runs that measure a figure."""
     pattern = corrected_cells(figure, beside)
-    runs = collect_runs(find_cells(results, figure.study, pattern), figure.id) if pattern else {}
-    if all(value is None for value in runs.values()):
-        return dict.fromkeys(("corrected_n", "corrected_mean", "corrected_low", "corrected_high"))
-    arm = summarise_arm(list(runs.values()))
+    cells = find_cells(results, figure.study, pattern) if pattern else []
+    if not any(figure.id in cell.metrics for cell in cells):
+        return {f"corrected_{name}": None for name in ("n", "missing", "mean", "low", "high")}
+    arm = summarise_arm(list(collect_runs(cells, figure.id).values()))
     low, high = arm.mean_interval or (None, None)
-    return {"corrected_n": arm.n, "corrected_mean": arm.mean, "corrected_low": low, "corrected_high": high}
+    found = {"n": arm.n, "missing": arm.missing, "mean": arm.mean, "low": low, "high": high}
+    return {f"corrected_{name}": value for name, value in found.items()}
 
 
 def _say_settings(changed: Sequence[str]) -> str:

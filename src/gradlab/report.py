@@ -167,20 +167,25 @@ def _ledger_row(entry: Entry, results: Mapping[str, CellResult], root: Path) -> 
         "verdict": entry.verdict,
         "symbol": SYMBOLS[entry.verdict],
         "note": f"{note}: {'; '.join(reasons)}" if reasons else note,
-        "corrected": _print_corrected(entry),
+        "corrected": print_corrected(entry),
         "page": _page_link(results[entry.cell], root) if entry.cell in results else None,
     }
 
 
-def _print_corrected(entry: Entry) -> str:
+def print_corrected(entry: Entry) -> str:
     """Return the mean of the corrected runs, with interval and number where there are several."""
-    if entry.corrected_mean is None:
+    if entry.corrected_n is None:
         return "–"
-    mean = print_figure(entry.corrected_mean, 4)
+    runs = entry.corrected_n + entry.corrected_missing
+    if entry.corrected_mean is None:
+        return f"in none of {runs} runs"
+    mean = print_figure(entry.corrected_mean, 5 if entry.corrected_mean > 1 else 4)
+    if entry.corrected_missing:
+        return f"{mean} (in {entry.corrected_n} of {runs} runs)"
     if entry.corrected_low is None:
-        return mean if entry.corrected_n == 1 else f"{mean} (n = {entry.corrected_n})"
-    ends = (print_figure(end, 4) for end in (entry.corrected_low, entry.corrected_high))
-    return f"{mean} [{', '.join(ends)}] (n = {entry.corrected_n})"
+        return mean
+    low, high = (print_figure(end, 5 if end > 1 else 4) for end in (entry.corrected_low, entry.corrected_high))
+    return f"{mean} [{low}, {high}] (n = {entry.corrected_n})"
 
 
 def _erratum_context(erratum: Erratum, results: Mapping[str, CellResult], root: Path) -> dict[str, Any]:

@@ -83,9 +83,13 @@ def _show_corrected(material: Material) -> list[Block]:
             ]
         )
     comparisons = {
-        f"{first} − {second}": comparison
+        f"{first} − {second}{when}": comparison
+        for metric, when in (
+            ("final_test_accuracy", ""),
+            ("test_accuracy_mean_last_five", ", mean of last five passes"),
+        )
         for first, second in _COMPARISONS
-        if (comparison := compare_settings(material, first, second)) is not None
+        if (comparison := compare_settings(material, first, second, metric)) is not None
     }
     blocks: list[Block] = [
         Heading("Corrected: a transform for every image, several seeds"),

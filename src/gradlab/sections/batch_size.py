@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from gradlab.blocks import Block, Heading, Table, Text, draw, show_figure
-from gradlab.material import Material
+from gradlab.material import Material, compare_runs
 from gradlab.plots.arms import plot_brackets
 from gradlab.plots.batch_size import interpolation_bars, plot_batch_sizes
 from gradlab.published import BATCH_SIZE_SUBSET
 from gradlab.results import CellResult
-from gradlab.sections.text import print_interval, print_runs, print_spread
+from gradlab.runs import collect_runs
+from gradlab.sections.text import COMPARISON_HEADER, print_comparison, print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
 
 _HEADER = [
@@ -131,12 +132,24 @@ def _show_corrected(material: Material) -> list[Block]:
     if not cells:
         return []
     curves = material.curves("batch_size", "batch_size", "corrected", "[0-9]*").astype({"batch_size": int})
+    published = material.done("batch_size")
+    comparisons = {
+        name: compare_runs(*(collect_runs([arm], f"{name}.final_test_accuracy") for arm in (cell, published[name])))
+        for name, cell in cells.items()
+        if name in published
+    }
     return [
         Heading("Corrected: half of the rates found"),
         Table(
             _describe_arms(max(len(cell.parameters["seeds"]) for cell in cells.values())),
             _HEADER,
             [_row(material, name, cell) for name, cell in cells.items()],
+        ),
+        Table(
+            "Test accuracy at half of the rate found minus that at half of the published rate, under the same seeds, with the "
+            "95 % t interval of the mean difference.",
+            COMPARISON_HEADER,
+            [print_comparison(f"B = {name}", pairs) for name, pairs in comparisons.items() if pairs is not None],
         ),
         draw(
             plot_batch_sizes(curves, against="pass"),
