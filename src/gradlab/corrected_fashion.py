@@ -106,8 +106,8 @@ def run_training(
     Returns
     -------
     dict of str to Run
-        For each setting, in the order of `augment.SETTINGS`. Every pass has its evaluation on the training images; those
-        in `TrainedNetwork.snapshots` have one on the test images too.
+        For each setting, in the order of `augment.SETTINGS`. Every pass has its evaluation on the training images; every
+        `Protocol.evaluate_every`-th one and the last five have one on the test images too.
     """
     return evaluate_network(train_network(training, train, protocol, streams=streams), test, protocol, streams=streams)
 
@@ -174,6 +174,8 @@ def evaluate_network(
     rngs = streams.vote.spawn(trained.run.passes + 1)
     results = {setting: list(trained.run.results) for setting in settings}
     for number, parameters in trained.snapshots.items():
+        if number == 0 and trained.run.passes:
+            continue  # an untrained network guesses, and a vote over its guesses costs as much as any other
         on_train = trained.run.results[number].train
         as_they_are = sgd.evaluate(models.conv_net, parameters, test)
         for setting in settings:
