@@ -1,19 +1,11 @@
 """Conclusions from made-up results, in one direction and in the other."""
 
 import pytest
+from published_settings import settings_behind
 
 from gradlab.conclusions import conclude
 
-PUBLISHED = {
-    "subset_size": 7200,
-    "batch_size": 16,
-    "learning_rate": 0.04,
-    "copies": 8,
-    "crop_scale": [0.75, 1.0],
-    "crop_ratio": [0.75, 1.3333333333333333],
-    "max_angle": 10.0,
-    "max_passes": 100,
-}
+PUBLISHED = settings_behind("augmentation", "train.final_test_accuracy")
 
 
 def augmentation(none, test, train, both, *, last_five=0.0):
@@ -206,10 +198,7 @@ def test_divergent_rates_are_held_against_the_published_ones(make_material, foun
     assert words in conclude("batch_size", make_material(cells))[0]
 
 
-FINAL = {
-    **{"train_rows": [1000, 50000], "validation_rows": [0, 1000], "n_s": 500, "epochs": 10},
-    **{"batch_size": 100, "eta_min": 1e-5, "eta_max": 0.1},
-}
+FINAL = settings_behind("regularization", "final.test_accuracy")
 
 
 @pytest.mark.parametrize(

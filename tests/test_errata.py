@@ -2,25 +2,14 @@
 
 import pandas as pd
 import pytest
+from published_settings import settings_behind
 
 from gradlab.errata import VERDICTS, find_errata
 
-AUGMENTATION = {
-    "subset_size": 7200,
-    "batch_size": 16,
-    "learning_rate": 0.04,
-    "copies": 8,
-    "crop_scale": [0.75, 1.0],
-    "crop_ratio": [0.75, 1.3333333333333333],
-    "max_angle": 10.0,
-    "max_passes": 100,
-}
+AUGMENTATION = settings_behind("augmentation", "train.final_test_accuracy")
 BATCH_SIZE = {"subset_size": 6000, "hidden": 64, "passes": 50, "seeds": [0, 1]}
-OVERFIT = {"lmbda": 0.0, "batch_size": 10, "epochs": 200, "eta_min": 0.001, "eta_max": 0.001}
-COARSE = {
-    **{"train_rows": [5000, 50000], "validation_rows": [0, 5000], "n_s": 900, "epochs": 8},
-    **{"batch_size": 100, "eta_min": 1e-5, "eta_max": 0.1},
-}
+OVERFIT = settings_behind("regularization", "overfit-20.training_accuracy")
+COARSE = settings_behind("regularization", "coarse-0.validation_accuracy")
 
 
 def find(material, number):

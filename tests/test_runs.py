@@ -23,7 +23,40 @@ def test_runs_come_from_cells_of_one_seed_and_from_stacks_of_seeds(make_material
 
 def test_a_planned_run_that_is_not_there_has_no_value(make_material):
     material = make_material({"augmentation/corrected/clean-0": None})
-    assert list(material.runs("augmentation", "clean-*", "none.passes").values()) == [None]
+    assert list(material.runs("augmentation", "none.passes").values()) == [None]
+
+
+def test_which_cells_measure_a_metric_follows_from_one_table(make_material):
+    names = (
+        "augmentation/corrected/clean-0",
+        "augmentation/corrected/augmented-0",
+        "batch_size/corrected/4",
+        "batch_size/corrected/search-4",
+        "regularization/corrected/final-0",
+        "regularization/corrected/variant-flips-0",
+    )
+    material = make_material(dict.fromkeys(names))
+    found = {
+        metric: [cell.cell for cell in material.corrected(study, metric)]
+        for study, metric in [
+            ("augmentation", "test.passes"),
+            ("augmentation", "both.final_test_loss"),
+            ("batch_size", "4.interpolation_passes"),
+            ("batch_size", "4.divergent_learning_rate"),
+            ("regularization", "final.test_accuracy"),
+            ("regularization", "variant-flips.test_accuracy"),
+            ("regularization", "coarse-0.validation_accuracy"),
+        ]
+    }
+    assert list(found.values()) == [
+        ["clean-0"],
+        ["augmented-0"],
+        ["4"],
+        ["search-4"],
+        ["final-0"],
+        ["variant-flips-0"],
+        [],
+    ]
 
 
 def test_pairs_are_of_the_seeds_that_both_arms_plan():

@@ -68,17 +68,12 @@ def _step_does_not_train(material: Material) -> str | None:
 
 # Augmentation -------------------------------------------------------------------------------------
 
-# The corrected cells that give each setting.
-SETTING_CELLS = {"none": "clean-*", "test": "clean-*", "train": "augmented-*", "both": "augmented-*"}
-
 
 def compare_settings(
     material: Material, first: str, second: str, metric: str = "final_test_accuracy"
 ) -> PairedComparison | None:
     """Compare two augmentation settings over the seeds of the corrected protocol."""
-    return compare_runs(
-        *(material.runs("augmentation", SETTING_CELLS[name], f"{name}.{metric}") for name in (first, second))
-    )
+    return compare_runs(*(material.runs("augmentation", f"{name}.{metric}") for name in (first, second)))
 
 
 def _training_augmentation(material: Material) -> str | None:
@@ -90,7 +85,7 @@ def _training_augmentation(material: Material) -> str | None:
     if last_five.mean is not None:
         words += f"; in the mean of the last five passes, {describe_comparison(last_five, 'train', 'none')}"
     runs = [
-        cell for name in ("none", "train") for cell in material.find(f"augmentation/corrected/{SETTING_CELLS[name]}")
+        cell for name in ("none", "train") for cell in material.corrected("augmentation", f"{name}.final_test_accuracy")
     ]
     if not material.as_published("train.final_test_accuracy", (cell for cell in runs if cell.status == "done")):
         return f"{words}; under these settings that says nothing about the published conclusion."
@@ -125,7 +120,7 @@ def _swings(material: Material) -> str | None:
         abs(final - mean)
         for final, mean in zip(
             *(
-                material.runs("augmentation", SETTING_CELLS["train"], f"train.{metric}").values()
+                material.runs("augmentation", f"train.{metric}").values()
                 for metric in ("final_test_accuracy", "test_accuracy_mean_last_five")
             ),
             strict=True,
@@ -171,7 +166,7 @@ def _interpolation(material: Material) -> str | None:
         return None
     half = "each at half of its own divergent rate"
     arms = {
-        size: summarise_arm(list(material.runs("batch_size", size, f"{size}.interpolation_passes").values()))
+        size: summarise_arm(list(material.runs("batch_size", f"{size}.interpolation_passes").values()))
         for size in sizes
     }
     if any(arm.missing for arm in arms.values()):
@@ -185,7 +180,7 @@ def _interpolation(material: Material) -> str | None:
     smallest, largest = sizes[0], sizes[-1]
     parts = []
     for unit in ("updates", "passes"):
-        runs = [material.runs("batch_size", size, f"{size}.interpolation_{unit}") for size in (smallest, largest)]
+        runs = [material.runs("batch_size", f"{size}.interpolation_{unit}") for size in (smallest, largest)]
         comparison = compare_runs(*runs)
         word = {1: "more", -1: "fewer", 0: "no detectably different number of", None: "on average"}[
             comparison.direction
@@ -204,7 +199,7 @@ def _batch_size_accuracy(material: Material) -> str | None:
     if len(sizes) < 2:
         return None
     ends = (sizes[0], sizes[-1])
-    comparison = compare_runs(*(material.runs("batch_size", size, f"{size}.final_test_accuracy") for size in ends))
+    comparison = compare_runs(*(material.runs("batch_size", f"{size}.final_test_accuracy") for size in ends))
     if comparison is None or comparison.mean is None:
         return None
     names = [f"batch size {size}" for size in ends]
@@ -237,7 +232,7 @@ def _replayed(material: Material) -> str | None:
 
 def _final_network(material: Material) -> str | None:
     entry: Entry | None = material.entry("final.test_accuracy")
-    runs = material.runs("regularization", "final-*", "final.test_accuracy")
+    runs = material.runs("regularization", "final.test_accuracy")
     arm = summarise_arm(list(runs.values())) if runs else None
     if entry is None or arm is None or arm.mean is None:
         return None
@@ -252,7 +247,7 @@ def _final_network(material: Material) -> str | None:
     mean = f"{best}the final network reaches a test accuracy of {arm.mean:.4f} (mean of {arm.n} seeds"
     if arm.prediction_interval is None:
         return f"{mean}; {arm.method}); published is {entry.published}."
-    if not material.as_published(entry.id, material.find("regularization/corrected/final-*")):
+    if not material.as_published(entry.id, material.corrected("regularization", entry.id)):
         return f"{mean}, 95 % interval [{arm.mean_interval[0]:.4f}, {arm.mean_interval[1]:.4f}])."
     low, high = arm.prediction_interval
     inside = "lies inside" if low <= float(entry.published) <= high else "lies outside"
@@ -267,9 +262,7 @@ VARIANTS: Mapping[str, str] = {"variant-flips": "flips", "variant-binary_cross_e
 
 def compare_variant(material: Material, variant: str) -> PairedComparison | None:
     """Compare the test accuracy of a variant with that of the final network over their seeds."""
-    return compare_runs(
-        *(material.runs("regularization", f"{cell}-*", f"{cell}.test_accuracy") for cell in (variant, "final"))
-    )
+    return compare_runs(*(material.runs("regularization", f"{cell}.test_accuracy") for cell in (variant, "final")))
 
 
 def _variants(material: Material) -> str | None:

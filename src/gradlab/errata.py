@@ -6,7 +6,7 @@ Whether an error is confirmed is computed from the results, never taken for gran
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gradlab.conclusions import SETTING_CELLS, compare_settings
+from gradlab.conclusions import compare_settings
 from gradlab.material import Material
 from gradlab.published import BATCH_SIZE_SUBSET
 from gradlab.search import find_metric
@@ -128,7 +128,7 @@ def _one_transform_for_all(material: Material) -> Finding | None:
     cells = {
         setting: [
             *material.find(f"augmentation/published/{setting}"),
-            *material.find(f"augmentation/corrected/{SETTING_CELLS[setting]}"),
+            *material.corrected("augmentation", f"{setting}.final_test_accuracy"),
         ]
         for setting in ("none", "train")
     }

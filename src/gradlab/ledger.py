@@ -151,7 +151,7 @@ def _enter(
     corrected: Mapping[str, Any],
     root: Path,
 ) -> Entry:
-    judged_by = corrected_cells(figure, corrected["judged_by"])
+    judged_by = corrected_cells(figure.study, figure.id, corrected["judged_by"])
     if judged_by is None:
         cells = find_cells(results, figure.study, figure.cell, protocol="published")
     else:
@@ -196,7 +196,7 @@ def _summarise_corrected(
     figure: Figure, results: Mapping[str, CellResult], beside: Mapping[str, Any]
 ) -> dict[str, float | None]:
     """Return n, mean and interval of the corrected runs that measure a figure."""
-    pattern = corrected_cells(figure, beside)
+    pattern = corrected_cells(figure.study, figure.id, beside)
     cells = find_cells(results, figure.study, pattern) if pattern else []
     if not any(figure.id in cell.metrics for cell in cells):
         return {f"corrected_{name}": None for name in ("n", "missing", "mean", "low", "high")}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from gradlab.ledger import Entry
-from gradlab.published import load_log, load_settings, settings_of
+from gradlab.published import corrected_cells, load_corrected, load_log, load_settings, settings_of
 from gradlab.results import CellResult
 from gradlab.runs import Runs, collect_runs, find_cells, pair_runs
 from gradlab.stats import PairedComparison, compare_pairs
@@ -36,9 +36,14 @@ class Material:
         result = self.results.get(cell)
         return None if result is None else result.metrics.get(metric)
 
-    def runs(self, study: str, cells: str, metric: str) -> dict[int | None, float | None]:
-        """A metric of all planned corrected runs of the cells that match a pattern, by seed."""
-        return collect_runs(find_cells(self.results, study, cells), metric)
+    def corrected(self, study: str, metric: str) -> list[CellResult]:
+        """The planned cells of the corrected protocol that measure a metric."""
+        pattern = corrected_cells(study, metric, load_corrected(self.published)["beside"])
+        return find_cells(self.results, study, pattern) if pattern else []
+
+    def runs(self, study: str, metric: str) -> dict[int | None, float | None]:
+        """A metric of all planned runs of the corrected protocol, by seed."""
+        return collect_runs(self.corrected(study, metric), metric)
 
     def curves(self, study: str, key: str, protocol: str = "published", cells: str = "*") -> pd.DataFrame:
         """The curves of all complete cells that match a pattern in one table, with the cell's name as the column `key`."""

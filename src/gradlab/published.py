@@ -105,11 +105,11 @@ def load_corrected(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
     return yaml.safe_load((folder / "corrected.yaml").read_text(encoding="utf-8"))
 
 
-def corrected_cells(figure: Figure, patterns: Mapping[str, Mapping[str, str]]) -> str | None:
-    """Return the pattern of the corrected cells that measure a figure; None where none do."""
-    for pattern, cells in patterns.get(figure.study, {}).items():
-        if fnmatchcase(figure.id, pattern):
-            return cells.replace("{cell}", figure.cell)
+def corrected_cells(study: str, metric: str, patterns: Mapping[str, Mapping[str, str]]) -> str | None:
+    """Return the pattern of the corrected cells that measure a metric of a study; None where none do."""
+    for pattern, cells in patterns.get(study, {}).items():
+        if fnmatchcase(metric, pattern):
+            return cells.replace("{cell}", metric.partition(".")[0])
     return None
 
 

@@ -3,13 +3,15 @@
 import pandas as pd
 
 from gradlab.blocks import Block, Heading, Table, Text, draw, show_figure
-from gradlab.conclusions import SETTING_CELLS, compare_settings
+from gradlab.conclusions import compare_settings
 from gradlab.material import Material
-from gradlab.plots.arms import plot_arms, plot_differences
+from gradlab.plots.arms import plot_arms
 from gradlab.plots.augmentation import plot_seeds, plot_settings
-from gradlab.sections.text import COMPARISON_HEADER, print_comparison, print_interval, print_runs, print_spread
+from gradlab.sections.comparisons import show_comparisons
+from gradlab.sections.text import print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
 
+_SETTINGS = ("none", "train", "test", "both")
 # Against no augmentation, and against the same network without the vote.
 _COMPARISONS = (("train", "none"), ("test", "none"), ("both", "none"), ("both", "train"))
 
@@ -65,7 +67,7 @@ def _show_corrected(material: Material) -> list[Block]:
     if not cells:
         return []
     curves = pd.concat([cell.curves.assign(seed=cell.parameters["seed"]) for cell in cells.values()], ignore_index=True)
-    trained = [name for name in SETTING_CELLS if name in set(curves["setting"])]
+    trained = [name for name in _SETTINGS if name in set(curves["setting"])]
     accuracy = {name: _runs(material, name, "final_test_accuracy") for name in trained}
     published = {name: float(material.published_text(f"{name}.final_test_accuracy")) for name in trained}
     rows = []
@@ -83,13 +85,12 @@ def _show_corrected(material: Material) -> list[Block]:
             ]
         )
     comparisons = {
-        f"{first} − {second}{when}": comparison
+        f"{first} − {second}{when}": compare_settings(material, first, second, metric)
         for metric, when in (
             ("final_test_accuracy", ""),
             ("test_accuracy_mean_last_five", ", mean of last five passes"),
         )
         for first, second in _COMPARISONS
-        if (comparison := compare_settings(material, first, second, metric)) is not None
     }
     blocks: list[Block] = [
         Heading("Corrected: a transform for every image, several seeds"),
@@ -126,25 +127,9 @@ def _show_corrected(material: Material) -> list[Block]:
             caption="Every run, the mean of the setting and its 95 % interval; published: hollow diamond.",
         ),
     ]
-    if comparisons:
-        blocks += [
-            Table(
-                "Differences in test accuracy between runs of the same seed, with the 95 % t interval of their mean.",
-                COMPARISON_HEADER,
-                [print_comparison(name, comparison) for name, comparison in comparisons.items()],
-            ),
-            draw(
-                plot_differences(
-                    {name: comparison.pairs for name, comparison in comparisons.items()},
-                    label="difference in test accuracy",
-                ),
-                alt="Paired differences in test accuracy between settings: a dot for each seed, mean and 95 % "
-                "interval, and a line at 0.",
-                caption="An interval that holds 0 is no evidence of a difference.",
-            ),
-        ]
     return [
         *blocks,
+        *show_comparisons(comparisons, quantity="test accuracy"),
         draw(
             plot_seeds(curves),
             alt="Four panels: loss and accuracy on training and test images over passes, thin lines for single seeds "
@@ -160,4 +145,4 @@ def _show_corrected(material: Material) -> list[Block]:
 
 
 def _runs(material: Material, setting: str, metric: str) -> dict[int | None, float | None]:
-    return material.runs("augmentation", SETTING_CELLS[setting], f"{setting}.{metric}")
+    return material.runs("augmentation", f"{setting}.{metric}")

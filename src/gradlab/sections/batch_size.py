@@ -11,7 +11,8 @@ from gradlab.plots.batch_size import interpolation_bars, plot_batch_sizes
 from gradlab.published import BATCH_SIZE_SUBSET
 from gradlab.results import CellResult
 from gradlab.runs import collect_runs
-from gradlab.sections.text import COMPARISON_HEADER, print_comparison, print_interval, print_runs, print_spread
+from gradlab.sections.comparisons import show_comparisons
+from gradlab.sections.text import print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
 
 _HEADER = [
@@ -134,7 +135,9 @@ def _show_corrected(material: Material) -> list[Block]:
     curves = material.curves("batch_size", "batch_size", "corrected", "[0-9]*").astype({"batch_size": int})
     published = material.done("batch_size")
     comparisons = {
-        name: compare_runs(*(collect_runs([arm], f"{name}.final_test_accuracy") for arm in (cell, published[name])))
+        f"B = {name}, found − published rate": compare_runs(
+            *(collect_runs([arm], f"{name}.final_test_accuracy") for arm in (cell, published[name]))
+        )
         for name, cell in cells.items()
         if name in published
     }
@@ -145,12 +148,7 @@ def _show_corrected(material: Material) -> list[Block]:
             _HEADER,
             [_row(material, name, cell) for name, cell in cells.items()],
         ),
-        Table(
-            "Test accuracy at half of the rate found minus that at half of the published rate, under the same seeds, with the "
-            "95 % t interval of the mean difference.",
-            COMPARISON_HEADER,
-            [print_comparison(f"B = {name}", pairs) for name, pairs in comparisons.items() if pairs is not None],
-        ),
+        *show_comparisons(comparisons, quantity="test accuracy"),
         draw(
             plot_batch_sizes(curves, against="pass"),
             alt="Four panels: loss and accuracy on training and test images against passes over the data, a line for "

@@ -8,9 +8,10 @@ import pandas as pd
 from gradlab.blocks import Block, Gallery, Heading, Table, Text, draw, show_figure
 from gradlab.conclusions import VARIANTS, compare_variant
 from gradlab.material import Material
-from gradlab.plots.arms import plot_arms, plot_differences
+from gradlab.plots.arms import plot_arms
 from gradlab.plots.regularization import compare_searches
-from gradlab.sections.text import COMPARISON_HEADER, print_comparison, print_interval, print_runs, print_spread
+from gradlab.sections.comparisons import show_comparisons
+from gradlab.sections.text import print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
 
 
@@ -99,7 +100,7 @@ def _show_overfitting(material: Material) -> list[Block]:
         return []
     name, cell = next(iter(cells.items()))
     prefix = cell.parameters["cell"]
-    runs = list(material.runs("regularization", f"{prefix}-*", f"{prefix}.training_accuracy").values())
+    runs = list(material.runs("regularization", f"{prefix}.training_accuracy").values())
     full = sum(run == 1 for run in runs)
     return [
         Heading(f"Corrected: overfitting {cell.parameters['train_rows'][1]} images"),
@@ -139,7 +140,7 @@ def _show_choice(material: Material) -> list[Block]:
 
 def _show_final(material: Material) -> list[Block]:
     arms = {"final": "final", **VARIANTS}
-    runs = {cell: material.runs("regularization", f"{cell}-*", f"{cell}.test_accuracy") for cell in arms}
+    runs = {cell: material.runs("regularization", f"{cell}.test_accuracy") for cell in arms}
     runs = {cell: found for cell, found in runs.items() if any(value is not None for value in found.values())}
     if not runs:
         return []
@@ -147,18 +148,13 @@ def _show_final(material: Material) -> list[Block]:
     for cell, found in runs.items():
         arm = summarise_arm(list(found.values()))
         others = [
-            print_runs(list(material.runs("regularization", f"{cell}-*", f"{cell}.{metric}").values()))
-            for metric in _ACCURACIES[:2]
+            print_runs(list(material.runs("regularization", f"{cell}.{metric}").values())) for metric in _ACCURACIES[:2]
         ]
         published = material.published_text(f"{cell}.test_accuracy")
         rows.append(
             [arms[cell], arm.n, *others, published, print_spread(arm), print_interval(arm.mean_interval) or arm.method]
         )
-    comparisons = {
-        f"{words} − final": comparison
-        for variant, words in VARIANTS.items()
-        if (comparison := compare_variant(material, variant)) is not None
-    }
+    comparisons = {f"{words} − final": compare_variant(material, variant) for variant, words in VARIANTS.items()}
     published = material.published_text("final.test_accuracy")
     blocks: list[Block] = [
         Heading("Corrected: the final network and its variants, several seeds"),
@@ -190,24 +186,7 @@ def _show_final(material: Material) -> list[Block]:
             caption="Every run, the mean and its 95 % interval; published: hollow diamond.",
         ),
     ]
-    if comparisons:
-        blocks += [
-            Table(
-                "Differences in test accuracy to the final network of the same seed, with the 95 % t interval of their mean.",
-                COMPARISON_HEADER,
-                [print_comparison(name, comparison) for name, comparison in comparisons.items()],
-            ),
-            draw(
-                plot_differences(
-                    {name: comparison.pairs for name, comparison in comparisons.items()},
-                    label="difference in test accuracy",
-                ),
-                alt="Paired differences in test accuracy between each variant and the final network: a dot for each "
-                "seed, mean and 95 % interval, and a line at 0.",
-                caption="What the variants change.",
-            ),
-        ]
-    return blocks
+    return blocks + show_comparisons(comparisons, quantity="test accuracy")
 
 
 _ACCURACIES = ("training_accuracy", "validation_accuracy", "test_accuracy")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gradlab.stats import ArmSummary, PairedComparison, summarise_arm
+from gradlab.stats import ArmSummary, summarise_arm
 
 
 def print_spread(arm: ArmSummary) -> str | None:
@@ -28,20 +28,3 @@ def print_interval(interval: tuple[float, float] | None) -> str | None:
         return None
     digits = 4 if abs(interval[1]) <= 1 else 0
     return f"[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
-
-
-COMPARISON_HEADER = ["Comparison", "Pairs", "Mean difference", "95 % interval", "Higher in"]
-
-
-def print_comparison(name: str, comparison: PairedComparison) -> list[str | int | None]:
-    """Return the row of a table of paired differences, under `COMPARISON_HEADER`."""
-    if comparison.mean is None:
-        return [name, comparison.n, None, comparison.method, None]
-    interval = comparison.interval
-    return [
-        name,
-        comparison.n,
-        f"{comparison.mean:+.4f}",
-        comparison.method if interval is None else f"[{interval[0]:+.4f}, {interval[1]:+.4f}]",
-        f"{comparison.won} of {comparison.n}" + (f", equal in {comparison.tied}" if comparison.tied else ""),
-    ]
