@@ -129,7 +129,7 @@ def test_corrected_runs_are_printed_with_interval_and_number(n, missing, mean, l
     names = {field.name for field in fields(Entry)}
     corrected = dict(zip(("n", "missing", "mean", "low", "high"), (n, missing, mean, low, high), strict=True))
     entry = Entry(**dict.fromkeys(names) | {f"corrected_{name}": value for name, value in corrected.items()})
-    assert print_corrected(entry) == printed
+    assert print_corrected(entry).replace("\N{NO-BREAK SPACE}", " ") == printed
 
 
 def test_sentence_and_trouble_count_what_is_there(study):

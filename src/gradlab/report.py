@@ -185,7 +185,8 @@ def print_corrected(entry: Entry) -> str:
     if entry.corrected_low is None:
         return mean
     low, high = (print_figure(end, 5 if end > 1 else 4) for end in (entry.corrected_low, entry.corrected_high))
-    return f"{mean} [{low}, {high}] (n = {entry.corrected_n})"
+    interval, number = f"[{low}, {high}]", f"(n = {entry.corrected_n})"
+    return " ".join([mean, *(part.replace(" ", "\N{NO-BREAK SPACE}") for part in (interval, number))])
 
 
 def _erratum_context(erratum: Erratum, results: Mapping[str, CellResult], root: Path) -> dict[str, Any]:
