@@ -46,7 +46,7 @@ def test_the_report_shows_the_failed_cell_and_links_its_traceback(broken):
     assert 'href="pages/autodiff/published/power.html"' in report
     page = (copy.root / "results/pages/autodiff/published/power.html").read_text(encoding="utf-8")
     assert "broken on purpose" in page
-    ledger = {entry["id"]: entry for entry in copy.read("results/ledger.json")}
+    ledger = {entry["id"]: entry for entry in copy.read("results/ledger.json")["figures"]}
     assert ledger["power.plain"]["note"] == "the cell failed"
     assert ledger["jump.two_branches"]["verdict"] == "exact"
 

@@ -138,7 +138,7 @@ def test_a_second_run_has_nothing_to_do(quick):
         ("src/gradlab/augment.py", '"""', '"""Edited. ', AUGMENTATION | REPORT),
         ("src/gradlab/twolayer.py", '"""', '"""Edited. ', REGULARIZATION | REPORT),
         ("src/gradlab/corrected_fashion.py", '"""', '"""Edited. ', SEEDED | REPORT),
-        ("src/gradlab/edge_cases.py", '"""', '"""Edited. ', AUTODIFF | REPORT),
+        ("src/gradlab/edge_cases.py", '"""', '"""Edited. ', AUTODIFF | TORCH_FUNCTIONS | REPORT),
         ("src/gradlab/torch_functions.py", '"""', '"""Edited. ', TORCH_FUNCTIONS | REPORT),
         ("src/gradlab/divergence.py", '"""', '"""Edited. ', LEARNING_RATES | FOUND_RATES | REPORT),
         ("src/gradlab/mlp.py", '"""', '"""Edited. ', LEARNING_RATES | BATCH_SIZE | REPORT),
