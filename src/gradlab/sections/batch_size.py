@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import pandas as pd
 
 from gradlab.blocks import Block, Heading, Table, Text, draw, show_figure
-from gradlab.material import Material, compare_runs
+from gradlab.conclusions import compare_rates
+from gradlab.material import Material
 from gradlab.plots.arms import plot_brackets
 from gradlab.plots.batch_size import interpolation_bars, plot_batch_sizes
 from gradlab.published import BATCH_SIZE_SUBSET
 from gradlab.results import CellResult
-from gradlab.runs import collect_runs
 from gradlab.sections.comparisons import show_comparisons
 from gradlab.sections.text import print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
@@ -133,14 +133,7 @@ def _show_corrected(material: Material) -> list[Block]:
     if not cells:
         return []
     curves = material.curves("batch_size", "batch_size", "corrected", "[0-9]*").astype({"batch_size": int})
-    published = material.done("batch_size")
-    comparisons = {
-        f"B = {name}, found − published rate": compare_runs(
-            *(collect_runs([arm], f"{name}.final_test_accuracy") for arm in (cell, published[name]))
-        )
-        for name, cell in cells.items()
-        if name in published
-    }
+    comparisons = {f"B = {size}, found − published rate": pairs for size, pairs in compare_rates(material).items()}
     return [
         Heading("Corrected: half of the rates found"),
         Table(
