@@ -93,7 +93,7 @@ def summarise(results: Mapping[str, CellResult], entries: Sequence[Entry]) -> st
         f"{done} of {len(results)} planned cells ran. Of {len(entries)} published figures, {counts['exact']} are "
         f"reproduced to the last digit, {counts['within']} lie within their tolerance, {counts['inside interval']} "
         f"inside the interval of our seeds, {counts['erratum']} are misprints of the notebook, {counts['outside']} "
-        f"differ, and {counts['not run']} were not compared."
+        f"differ, and {counts['not run']} {'was' if counts['not run'] == 1 else 'were'} not compared."
     )
 
 
