@@ -72,6 +72,13 @@ def test_shows_results_answers_and_what_is_missing(study):
     assert "not in a repository" in html
 
 
+def test_the_empty_log_of_a_cell_that_once_succeeded_is_no_failure(study):
+    log = study.root / "logs/autodiff/published/power.ipynb"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    assert "2 missing (autodiff/published/jump, autodiff/published/power)" in study()
+
+
 def test_text_from_results_is_escaped(study):
     write_cell(study.root, "autodiff/published/jump", {"case": "jump"})
     html = study()

@@ -50,15 +50,22 @@ class CellResult:
     def status(self) -> str:
         """`done`; `stale`, run with other parameters than the plan's; `failed`; or `missing`."""
         if self.manifest is None:
-            return "failed" if self.log.exists() else "missing"
+            return "failed" if self._failed else "missing"
         run_with = {name: value for name, value in self.manifest["parameters"].items() if name != "output"}
         return "done" if run_with == dict(self.parameters) else "stale"
 
     @property
     def notebook(self) -> Path | None:
         """The executed notebook, of a failed run too; None where there is none."""
-        notebook = self.directory / "notebook.ipynb" if self.manifest is not None else self.log
+        if self.manifest is None:
+            return self.log if self._failed else None
+        notebook = self.directory / "notebook.ipynb"
         return notebook if notebook.exists() else None
+
+    @property
+    def _failed(self) -> bool:
+        """Whether a failed run left its notebook; a run that succeeds leaves an empty file there."""
+        return self.log.exists() and self.log.stat().st_size > 0
 
     @cached_property
     def metrics(self) -> Mapping[str, Any]:
