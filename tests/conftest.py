@@ -1,7 +1,12 @@
 """Fixtures of all tests: the project's folder, its prepared data, and small notebooks made on the spot."""
 
-import json
 import os
+
+# Tests compute with one thread, as cells do. NumPy and torch read this when they are imported.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+# isort: split
+
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -19,8 +24,6 @@ from gradlab.results import load_results
 PROJECT = Path(__file__).parent.parent
 # Processes that the tests start import the package from here, as the workflow's jobs do.
 os.environ["PYTHONPATH"] = str(PROJECT / "src")
-# Tests compute with one thread, as cells do.
-os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -19,15 +19,6 @@ ROOT = 5
 N = 120  # training images of a seed
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Run as a cell does; at these sizes a second thread only costs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def make_data(seeds, *, dtype=torch.float32):
     """Return data whose classes can be told apart, untrained networks, and fresh streams of the same seeds."""
     rng = np.random.default_rng(0)

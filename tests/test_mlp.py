@@ -16,15 +16,6 @@ N, M, SIDE = 90, 50, 6  # training images, test images, pixels to a side
 ROOT = 5
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Run as a cell does; at these sizes a second thread only costs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def make_images(seed=0, *, n=N, m=M, side=SIDE):
     """Return small images whose classes can be told apart: a bright pixel for each class, and noise."""
     rng = np.random.default_rng(seed)

@@ -238,18 +238,22 @@ def differing_settings(
     figure_id: str, result: CellResult, results: Mapping[str, CellResult], settings: Mapping[str, Any]
 ) -> list[str]:
     """Say which settings of a cell, and of the cells whose results it uses, differ from those behind a published figure."""
-    expected = settings_of(figure_id, settings.get(result.study, {}))
-    differences = [
-        f"{result.cell}: {name} {result.parameters.get(name)} instead of {value}"
-        for name, value in expected.items()
-        if result.parameters.get(name) != value
-    ]
+    differences = changed_settings(figure_id, result, settings)
     used = [*result.parameters.get("runs", []), *filter(None, [result.parameters.get("search")])]
     by_directory = {other.directory: other for other in results.values()}
     for path in used:
         other = by_directory[Path(path).parent]
         differences += differing_settings(f"{other.cell}.", other, results, settings)
     return list(dict.fromkeys(differences))
+
+
+def changed_settings(figure_id: str, result: CellResult, settings: Mapping[str, Any]) -> list[str]:
+    """Say which settings of a cell alone differ from those behind a published figure."""
+    return [
+        f"{result.cell}: {name} {result.parameters.get(name)} instead of {value}"
+        for name, value in settings_of(figure_id, settings.get(result.study, {})).items()
+        if result.parameters.get(name) != value
+    ]
 
 
 def count_verdicts(entries: Sequence[Entry]) -> dict[str, int]:

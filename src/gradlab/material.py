@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from gradlab.ledger import Entry
-from gradlab.published import corrected_cells, load_corrected, load_log, load_settings, settings_of
+from gradlab.ledger import Entry, changed_settings
+from gradlab.published import corrected_cells, load_corrected, load_log, load_settings
 from gradlab.results import CellResult
 from gradlab.runs import Runs, collect_runs, find_cells, pair_runs
 from gradlab.stats import PairedComparison, compare_pairs
@@ -38,7 +40,7 @@ class Material:
 
     def corrected(self, study: str, metric: str) -> list[CellResult]:
         """The planned cells of the corrected protocol that measure a metric."""
-        pattern = corrected_cells(study, metric, load_corrected(self.published)["beside"])
+        pattern = corrected_cells(study, metric, self._beside)
         return find_cells(self.results, study, pattern) if pattern else []
 
     def runs(self, study: str, metric: str) -> dict[int | None, float | None]:
@@ -61,15 +63,15 @@ class Material:
 
     def as_published(self, figure_id: str, cells: Iterable[CellResult]) -> bool:
         """Whether cells are done, and ran under the settings under which a figure was published."""
-        patterns = load_settings(self.published)
-        return all(
-            cell.status == "done"
-            and all(
-                cell.parameters.get(name) == value
-                for name, value in settings_of(figure_id, patterns.get(cell.study, {})).items()
-            )
-            for cell in cells
-        )
+        return all(cell.status == "done" and not changed_settings(figure_id, cell, self._settings) for cell in cells)
+
+    @cached_property
+    def _settings(self) -> Mapping[str, Any]:
+        return load_settings(self.published)
+
+    @cached_property
+    def _beside(self) -> Mapping[str, Any]:
+        return load_corrected(self.published)["beside"]
 
     def log(self, study: str) -> pd.DataFrame:
         """The published training log of a study, tidy."""
