@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gradlab import record
 from gradlab.files import atomic_path, save_json
+from gradlab.svg import describe_svg
 
 
 def test_metrics_become_plain_numbers(tmp_path):
@@ -51,7 +52,7 @@ def test_a_figure_is_the_same_file_each_time_and_says_what_it_shows(tmp_path):
     style.use_style()
     first = draw()
     assert draw() == first
-    assert record.describe_svg(first.decode()) == "A line, rising <steeply> & straight."
+    assert describe_svg(first.decode()) == "A line, rising <steeply> & straight."
 
 
 def test_answers_have_three_parts(tmp_path):

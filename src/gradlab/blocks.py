@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from gradlab.record import describe_svg
 from gradlab.results import CellResult
+from gradlab.svg import describe_svg
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import nh3
 from nbconvert import HTMLExporter
 
 from gradlab.files import atomic_path
-from gradlab.record import describe_svg
 from gradlab.results import CellResult
+from gradlab.svg import describe_svg
 
 
 def page_of(result: CellResult, folder: Path) -> Path:

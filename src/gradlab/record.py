@@ -3,9 +3,7 @@
 Every file is written beside its place and renamed into it, so that a killed kernel leaves no half-written file.
 """
 
-import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gradlab.files import atomic_path, save_json
+from gradlab.svg import draw_svg
 
 Scalar = bool | int | float | str | None
 
@@ -51,15 +50,8 @@ def save_curves(output: str | Path, curves: pd.DataFrame) -> None:
 
 def save_figure(output: str | Path, name: str, figure: Figure, *, alt: str) -> None:
     """Write `<name>.svg`, with `alt`, one or two sentences that say what the figure shows, as its description."""
-    metadata = {"Date": None, "Creator": None, "Title": name, "Description": alt}
     with atomic_path(Path(output) / f"{name}.svg") as temporary:
-        figure.savefig(temporary, format="svg", metadata=metadata)
-
-
-def describe_svg(svg: str) -> str:
-    """Return the description inside an SVG file that `save_figure` wrote."""
-    found = re.search(r"<dc:description>(.*?)</dc:description>", svg, re.DOTALL)
-    return html.unescape(found.group(1)).strip() if found else ""
+        temporary.write_text(draw_svg(figure, title=name, alt=alt), encoding="utf-8")
 
 
 def save_answers(output: str | Path, answers: Sequence[Mapping[str, str]]) -> None:

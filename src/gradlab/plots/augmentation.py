@@ -123,7 +123,8 @@ def plot_seeds(curves: pd.DataFrame) -> Figure:
 
     Runs end at different passes, and the test set may be evaluated after other passes in one run than in another. The
     median, which one seed with an extreme test loss leaves where it is, is drawn at the passes after which every seed of
-    the setting has a finite value, so it never goes over from all seeds to those that are left.
+    the setting has a finite value, so it never goes over from all seeds to those that are left. Both axes of the loss are
+    logarithmic: they have to hold that one seed.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def plot_seeds(curves: pd.DataFrame) -> Figure:
             median = _median_of_seeds(tabulate_seeds(curves[curves["setting"] == setting], split, metric))
             spacing = style.space_markers(len(median), place=place, lines=len(settings))
             ax.plot(median.index, median, **_mark(setting), markevery=spacing, **SETTING_LINES[setting])
-        dress_panel(ax, split, metric, curves, logarithmic=_LOGARITHMIC)
+        dress_panel(ax, split, metric, curves, logarithmic=_LOGARITHMIC | {("test", "loss")})
     handles = [Line2D([], [], label=setting, **_mark(setting), **SETTING_LINES[setting]) for setting in settings]
     handles.append(Line2D([], [], color="0.3", linewidth=1.8, label="median of the seeds"))
     handles.append(Line2D([], [], color="0.3", label="a seed", **style.SINGLE_SEED))

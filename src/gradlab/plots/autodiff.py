@@ -275,9 +275,10 @@ def _draw_zoom(study: CaseStudy) -> Figure:
 def _draw_descents(study: CaseStudy) -> Figure:
     figure, (accuracy, distance) = panels(1, 2, height=3.0)
     names = {"accuracy descent": "on the accuracy, through φ", "logistic descent": "on the logistic loss"}
-    for (series, label), colour in zip(names.items(), (COLOURS[1], COLOURS[0]), strict=True):
-        accuracy.plot(*_select(study, series, "accuracy"), color=colour, label=label)
-        distance.plot(*_select(study, series, "distance"), color=colour, label=label)
+    looks = ({"color": COLOURS[1], "linestyle": "-."}, {"color": COLOURS[0]})
+    for (series, label), look in zip(names.items(), looks, strict=True):
+        accuracy.plot(*_select(study, series, "accuracy"), label=label, **look)
+        distance.plot(*_select(study, series, "distance"), label=label, **look)
     accuracy.set(title="accuracy", xlabel="update", ylabel="accuracy")
     distance.set(title="how far the parameters moved", xlabel="update", ylabel="distance")
     accuracy.legend(loc="center right", title="gradient descent")

@@ -120,16 +120,19 @@ def interpolation_bars(runs: pd.DataFrame, published: pd.DataFrame | None = None
             if len(reached) < len(values):
                 ax.annotate(
                     f"{len(reached)} of {len(values)}",
-                    (ours, reached.max() if len(reached) else 1),
+                    (ours, reached.max() if len(reached) else 0),
+                    xycoords="data" if len(reached) else ax.get_xaxis_transform(),
                     xytext=(0, 4),
                     textcoords="offset points",
                     ha="center",
                     fontsize=8,
+                    rotation=0 if len(reached) else 90,  # beside the neighbour's bar, not across it
                 )
             if published is not None:
                 for value in published.loc[published["batch_size"] == batch_size, quantity]:
                     ax.bar(place + width / 2, value, width, fill=False, edgecolor=colour, hatch="///", linewidth=1)
         ax.set_xticks(range(len(looks)), [str(size) for size in looks])
+        ax.set_xlim(-0.6, len(looks) - 0.4)
         ax.set_xlabel("batch size")
         ax.set_ylabel(f"{quantity} until training accuracy is 1")
         ax.grid(visible=False, axis="x")

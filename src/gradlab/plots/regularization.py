@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gradlab.plots.style import COLOURS, PUBLISHED, REPRODUCED, panels
+from gradlab.plots.style import COLOURS, MARKER, MARKERS, PUBLISHED, REPRODUCED, panels, space_markers
 from gradlab.twolayer import IMAGE_SHAPE
 
 _SPLIT_COLOURS = {"train": COLOURS[0], "validation": COLOURS[1], "test": COLOURS[2]}
+_SPLIT_MARKERS = {"train": MARKERS[0], "validation": MARKERS[1]}
 _SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
-_MARKERS = ("o", "s", "^", "D")
 _RING = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
 _GAP = 1  # pixels between two images of the weights
 
@@ -31,8 +31,8 @@ def training_curves(curves: pd.DataFrame, *, test_accuracy: float | None = None)
     for axis, metric in zip(axes, ("cost", "loss", "accuracy"), strict=True):
         for split, values in curves[curves["metric"] == metric].groupby("split"):
             finite = values["value"].where(np.isfinite(values["value"]))
-            label = _SPLIT_NAMES[split]
-            axis.plot(values["update"], finite, color=_SPLIT_COLOURS[split], label=label, **REPRODUCED)
+            look = {"color": _SPLIT_COLOURS[split], "marker": _SPLIT_MARKERS[split], **MARKER, **REPRODUCED}
+            axis.plot(values["update"], finite, label=_SPLIT_NAMES[split], markevery=space_markers(len(values)), **look)
         axis.set(xlabel="update", ylabel=metric)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if test_accuracy is not None:
@@ -84,9 +84,10 @@ def first_layer(W1: np.ndarray) -> Figure:
     """Draw the weights of the first layer, shape (hidden, 3072), as one image for each hidden unit."""
     picture = weight_images(W1)
     height, width, _ = picture.shape
-    figure, (axis,) = panels(1, 1, width=8.0, height=8.0 * height / width)
+    figure, (axis,) = panels(1, 1, width=8.0, height=8.0 * height / width + 0.3)
     axis.imshow(picture, interpolation="none")
     axis.set_axis_off()
+    axis.set_title(f"weights of the first layer: an image for each of {len(W1)} hidden units", fontsize=10)
     return figure
 
 
@@ -103,7 +104,7 @@ def gradient_errors(curves: pd.DataFrame, *, bound: float | None = None) -> Figu
     figure, (axis,) = panels(1, 1, width=6.4, height=3.6)
     errors = curves[curves["metric"] == "relative_error"]
     for place, (parameter, values) in enumerate(errors.groupby("parameter", sort=False)):
-        style = {"color": COLOURS[place], "marker": _MARKERS[place % len(_MARKERS)], "markersize": 4}
+        style = {"color": COLOURS[place], "marker": MARKERS[place % len(MARKERS)], "markersize": 4}
         axis.plot(values["step"], values["value"], label=parameter, **style, **REPRODUCED)
     if bound is not None:
         axis.axhline(bound, color=COLOURS[-1], linestyle=":", linewidth=1.2, label=f"bound {bound:g}")
@@ -124,9 +125,9 @@ def search_accuracy(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
     """
     figure, (axis,) = panels(1, 1, width=6.4, height=3.6)
     accuracy = curves[curves["metric"] == "accuracy"]
-    for split, marker in (("validation", "o"), ("train", "s")):
+    for split in ("validation", "train"):
         values = accuracy[accuracy["split"] == split]
-        style = {"color": _SPLIT_COLOURS[split], "marker": marker, "markersize": 4}
+        style = {"color": _SPLIT_COLOURS[split], "marker": _SPLIT_MARKERS[split], "markersize": 4}
         axis.plot(values["lambda"], values["value"], label=_SPLIT_NAMES[split], **style, **REPRODUCED)
     best = accuracy[(accuracy["split"] == "validation") & (accuracy["lambda"] == best_lambda)]
     axis.plot(best["lambda"], best["value"], label=f"best: λ = {best_lambda:.3g}", **_RING)
