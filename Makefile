@@ -1,8 +1,9 @@
 # Each target sets up what it needs: a virtual environment in .venv with the versions of requirements.lock, then the job.
-# CORES is the number of cells that run side by side.
+# CORES is the number of cells that run side by side, RESULTS the folder that is served or packed.
 
 PYTHON ?= python3
 CORES ?= all
+RESULTS ?= results
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -11,7 +12,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 SNAKEMAKE := $(RUN) snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data report quick ledger test lint lock
+.PHONY: help setup data report quick ledger serve archive test lint lock
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -36,6 +37,12 @@ quick: $(READY)  ## Run every kind of cell, shortened, and render results/quick/
 
 ledger: $(READY)  ## Compare with the published figures; fail where one that must be exact is not.
 	@$(SNAKEMAKE) --quiet all -- ledger
+
+serve: $(READY)  ## Show the report in a browser, served to this machine alone (RESULTS=results/quick for the quick study).
+	@$(RUN) PYTHONPATH=src python -m gradlab.serve $(RESULTS)/report.html
+
+archive: $(READY)  ## Pack report, results and project into one zip with an RO-Crate (RESULTS as for serve).
+	@$(RUN) PYTHONPATH=src python -m gradlab.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
 
 test: $(READY) lint data  ## Run all tests.
 	@$(RUN) python -m pytest
