@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
+from made_cells import finish_cell
 
 from gradlab.ledger import build_ledger
 from gradlab.material import Material
@@ -77,10 +78,10 @@ def make_material(tmp_path: Path, project: Path) -> Callable[[Mapping[str, Any]]
             parameters, metrics, *curves = cell
             folder = tmp_path / name
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "manifest.json").write_text(json.dumps({"parameters": parameters}))
             (folder / "metrics.json").write_text(json.dumps(metrics))
             table = curves[0] if curves else pd.DataFrame(columns=["pass", "split", "metric", "value"])
             table.to_csv(folder / "curves.csv", index=False)
+            finish_cell(folder, parameters)
         published = project / "workflow/published"
         results = load_results(tmp_path / "plan.json")
         return Material(results, build_ledger(results, published, root=tmp_path), published)

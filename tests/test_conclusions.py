@@ -5,6 +5,11 @@ from published_settings import settings_behind
 
 from gradlab.conclusions import conclude
 
+
+def sentences_of(study, material):
+    return [conclusion.text for conclusion in conclude(study, material)]
+
+
 PUBLISHED = settings_behind("augmentation", "train.final_test_accuracy")
 
 
@@ -49,7 +54,7 @@ LOW, HIGH = [0.870, 0.871, 0.874], [0.890, 0.892, 0.893]
     ],
 )
 def test_whether_augmentation_hurts_follows_from_the_runs(make_material, none, train, words):
-    sentence = conclude("augmentation", make_material(augmentation(none, none, train, train)))[0]
+    sentence = sentences_of("augmentation", make_material(augmentation(none, none, train, train)))[0]
     assert sentence.startswith(
         "The published conclusion that augmenting the training images lowers the test accuracy (0.8767"
     )
@@ -58,13 +63,18 @@ def test_whether_augmentation_hurts_follows_from_the_runs(make_material, none, t
 
 
 def test_what_the_vote_does_is_said_for_both_trainings(make_material):
-    sentence = conclude("augmentation", make_material(augmentation(LOW, HIGH, HIGH, LOW)))[1]
+    sentence = sentences_of("augmentation", make_material(augmentation(LOW, HIGH, HIGH, LOW)))[1]
     assert "on images as they are, test is higher than none by 0.0200" in sentence
     assert "on augmented images, both is lower than train by 0.0200" in sentence
 
 
 def test_how_much_the_last_pass_swings_is_measured(make_material):
-    sentence = conclude("augmentation", make_material(augmentation(LOW, LOW, LOW, LOW, last_five=0.002)))[2]
+    conclusion = conclude("augmentation", make_material(augmentation(LOW, LOW, LOW, LOW, last_five=0.002)))[2]
+    sentence = conclusion.text
+    assert conclusion.cells == (
+        "augmentation/published/train",
+        *(f"augmentation/corrected/augmented-{seed}" for seed in (0, 1, 2)),
+    )
     assert "0.0100 away from the mean of its last five" in sentence
     assert "at most 0.0020 (3 runs)" in sentence
 
@@ -72,7 +82,7 @@ def test_how_much_the_last_pass_swings_is_measured(make_material):
 def test_a_run_that_is_missing_leaves_no_interval(make_material):
     cells = augmentation(LOW, LOW, HIGH, HIGH)
     cells["augmentation/corrected/augmented-1"] = (PUBLISHED | {"seed": 1}, {})
-    sentence = conclude("augmentation", make_material(cells))[0]
+    sentence = sentences_of("augmentation", make_material(cells))[0]
     assert "cannot be judged by so few runs" in sentence
     assert "1 of 3 pairs are incomplete" in sentence
 
@@ -81,20 +91,20 @@ def test_other_settings_say_nothing_about_the_published_conclusions(make_materia
     cells = augmentation(HIGH, HIGH, LOW, LOW)
     for parameters, _ in cells.values():
         parameters["max_passes"] = 1
-    sentence = conclude("augmentation", make_material(cells))[0]
+    sentence = sentences_of("augmentation", make_material(cells))[0]
     assert sentence.startswith("With a transform for every image, train is lower than none by 0.0200")
     assert sentence.endswith("under these settings that says nothing about the published conclusion.")
     cells = {
         f"regularization/corrected/final-{seed}": (FINAL | {"seed": seed, "epochs": 1}, {"final.test_accuracy": value})
         for seed, value in enumerate([0.40, 0.41])
     }
-    (sentence,) = conclude("regularization", make_material(cells))
+    (sentence,) = sentences_of("regularization", make_material(cells))
     assert "0.5045" not in sentence
 
 
 @pytest.mark.parametrize("study", ["autodiff", "augmentation", "batch_size", "regularization"])
 def test_without_results_nothing_is_concluded(make_material, study):
-    assert conclude(study, make_material({f"{study}/published/none": None})) == []
+    assert sentences_of(study, make_material({f"{study}/published/none": None})) == []
 
 
 @pytest.mark.parametrize(
@@ -106,7 +116,7 @@ def test_without_results_nothing_is_concluded(make_material, study):
 )
 def test_what_autograd_returns_for_two_ways_of_writing(make_material, three, words):
     metrics = {"jump.two_branches": 0.0, "jump.three_branches": three}
-    assert words in conclude("autodiff", make_material({"autodiff/published/jump": ({}, metrics)}))[0]
+    assert words in sentences_of("autodiff", make_material({"autodiff/published/jump": ({}, metrics)}))[0]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +129,7 @@ def test_whether_the_accuracy_can_be_descended(make_material, moved, words):
         "step.accuracy_descent_accuracy": 0.6,
         "step.logistic_descent_accuracy": 0.9,
     }
-    (sentence,) = conclude("autodiff", make_material({"autodiff/published/step": ({}, metrics)}))
+    (sentence,) = sentences_of("autodiff", make_material({"autodiff/published/step": ({}, metrics)}))
     assert words in sentence
 
 
@@ -128,7 +138,7 @@ def test_the_sweep_over_torch_s_functions_is_summed_up(make_material, missed):
     counts = {"points": 10, "functions": 8, "not_differentiable": 7, "autograd_is_nan": 2, "autograd_is_infinite": 1}
     metrics = {f"torch_functions.{name}": value for name, value in counts.items()}
     metrics["torch_functions.autograd_misses_derivative"] = missed
-    (sentence,) = conclude("autodiff", make_material({"autodiff/corrected/torch_functions": ({}, metrics)}))
+    (sentence,) = sentences_of("autodiff", make_material({"autodiff/corrected/torch_functions": ({}, metrics)}))
     assert sentence.startswith(
         "Of 10 points at which 8 of torch's own functions are not smooth, or look it, 7 have no derivative"
     )
@@ -163,7 +173,7 @@ SAME = {1: [0.84, 0.85, 0.84], 16: [0.85, 0.84, 0.84]}
     ],
 )
 def test_updates_and_passes_are_compared_in_pairs(make_material, passes, words):
-    sentences = conclude("batch_size", make_material(batch_sizes(passes, SAME)))
+    sentences = sentences_of("batch_size", make_material(batch_sizes(passes, SAME)))
     assert words in sentences[0]
 
 
@@ -171,7 +181,7 @@ def test_seeds_that_never_get_there_are_counted_and_not_averaged_away(make_mater
     cells = batch_sizes({1: [None, None, None], 16: [30, None, 34]}, SAME)
     for parameters, _ in cells.values():
         parameters["passes"] = 50
-    sentence = conclude("batch_size", make_material(cells))[0]
+    sentence = sentences_of("batch_size", make_material(cells))[0]
     assert "Within 50 passes" in sentence
     assert (
         "at batch size 1 under 0 of 3 seeds, batch size 16 under 2 of 3 seeds (after 32 passes on average)." in sentence
@@ -182,7 +192,7 @@ def test_the_rates_found_are_held_against_the_published_ones_under_the_same_seed
     cells = batch_sizes({1: [30, 33, 31], 16: [30, 31, 33]}, {1: [0.80, 0.81, 0.80], 16: [0.85, 0.84, 0.85]})
     for size, accuracy in {1: [0.84, 0.84, 0.85], 16: [0.84, 0.85, 0.85]}.items():
         cells[f"batch_size/published/{size}"] = ({"seeds": [0, 1, 2]}, {f"{size}.final_test_accuracy": accuracy})
-    sentence = conclude("batch_size", make_material(cells))[1]
+    sentence = sentences_of("batch_size", make_material(cells))[1]
     # B = 1: −0.04, −0.03, −0.05, so ±0.0248 around −0.04; B = 16: +0.01, −0.01, 0.
     assert (
         "is lower at batch size 1 (n = 3); no different that these seeds could tell at batch size 16 (n = 3)."
@@ -191,7 +201,7 @@ def test_the_rates_found_are_held_against_the_published_ones_under_the_same_seed
     better = {1: [0.88, 0.87, 0.89], 16: [0.85, 0.84, 0.85]}
     for size, accuracy in better.items():
         cells[f"batch_size/corrected/{size}"][1][f"{size}.final_test_accuracy"] = accuracy
-    assert "is higher at batch size 1 (n = 3)" in conclude("batch_size", make_material(cells))[1]
+    assert "is higher at batch size 1 (n = 3)" in sentences_of("batch_size", make_material(cells))[1]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +213,7 @@ def test_the_rates_found_are_held_against_the_published_ones_under_the_same_seed
 )
 def test_divergent_rates_are_held_against_the_published_ones(make_material, found, words):
     cells = batch_sizes({1: [30, 33, 31], 16: [30, 31, 33]}, SAME, {1: found})
-    assert words in conclude("batch_size", make_material(cells))[0]
+    assert words in sentences_of("batch_size", make_material(cells))[0]
 
 
 FINAL = settings_behind("regularization", "final.test_accuracy")
@@ -226,7 +236,7 @@ def test_the_published_accuracy_is_held_against_the_seeds(make_material, accurac
         f"regularization/corrected/final-{seed}": (FINAL | {"seed": seed}, {"final.test_accuracy": value})
         for seed, value in enumerate(accuracies)
     }
-    assert words in conclude("regularization", make_material(cells))[0]
+    assert words in sentences_of("regularization", make_material(cells))[0]
 
 
 @pytest.mark.parametrize("alike", [[], [0.002, 0.004]])
@@ -237,7 +247,7 @@ def test_how_sure_the_choice_of_lambda_is_is_said(make_material, alike):
     }
     metrics = {"fine.best_lambda": 0.003, "fine.lambdas": [0.002, 0.003, 0.004, 0.005], "fine.not_told_apart": alike}
     cells["regularization/corrected/fine"] = ({}, metrics)
-    sentence = conclude("regularization", make_material(cells))[0]
+    sentence = sentences_of("regularization", make_material(cells))[0]
     assert sentence.startswith("With λ = 0.003, chosen on validation images over several seeds")
     assert f"which do not tell it from {len(alike)} of the other 3" in sentence
 
@@ -259,7 +269,7 @@ def test_variants_are_compared_with_the_final_network(make_material, difference,
             {"seed": seed},
             {"variant-flips.test_accuracy": flips},
         )
-    sentence = conclude("regularization", make_material(cells))[-1]
+    sentence = sentences_of("regularization", make_material(cells))[-1]
     assert sentence[0].isupper()
     assert words.lower() in sentence.lower()
 
@@ -281,7 +291,7 @@ def test_what_the_row_order_does_is_said_beside_the_replay(make_material, moves,
         "regularization/published/coarse-6": (settings, {"coarse-6.validation_accuracy": 0.5}),
         "regularization/corrected/row_order": ({}, order),
     }
-    sentence = conclude("regularization", make_material(cells))[0]
+    sentence = sentences_of("regularization", make_material(cells))[0]
     assert sentence.startswith("1 of 2 figures that were compared digit by digit are the same to the last digit")
     assert "by up to 0.0123" in sentence
     assert words in sentence

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_cells import finish_cell
 
 from gradlab.errata import Erratum
 from gradlab.ledger import VERDICTS, build_ledger, count_verdicts, judge, load_ledger, main, print_like, save_ledger
@@ -67,7 +68,7 @@ def test_prints_as_python_does(value, digits):
     ],
 )
 def test_verdicts(published, rule, limit, reproduced, verdict):
-    assert judge(figure(published, rule, limit), reproduced)[0] == verdict
+    assert judge(figure(published, rule, limit), reproduced).verdict == verdict
 
 
 @given(
@@ -75,37 +76,37 @@ def test_verdicts(published, rule, limit, reproduced, verdict):
     published=st.decimals(0, 1, places=3).map(str),
 )
 def test_interval_rule_is_the_prediction_interval_of_the_seeds(runs, published):
-    verdict, difference, note = judge(figure(published, "interval"), runs)
+    found = judge(figure(published, "interval"), runs)
     low, high = summarise_arm(runs).prediction_interval
-    assert verdict == ("inside interval" if low <= float(published) <= high else "outside")
-    assert difference == pytest.approx(sum(runs) / len(runs) - float(published), abs=1e-12)
-    assert f"n = {len(runs)}" in note
+    assert (found.low, found.high) == (low, high)
+    assert found.verdict == ("inside interval" if low <= float(published) <= high else "outside")
+    assert found.difference == pytest.approx(sum(runs) / len(runs) - float(published), abs=1e-12)
+    assert f"{len(runs)} seeds" in found.note
 
 
 def test_a_search_is_as_wide_as_its_bracket():
     # Three seeds with the same smallest divergent rate: the threshold lies between 0.02 / 1.05 and 0.02.
     runs = [0.02, 0.02, 0.02]
-    assert judge(figure("0.0195", "interval"), runs)[0] == "outside"
-    verdict, _, note = judge(figure("0.0195", "interval"), runs, resolution=0.05)
-    assert verdict == "inside interval"
-    assert "[0.0190476, 0.02], n = 3, brackets of 5 %" in note
-    assert judge(figure("0.0190", "interval"), runs, resolution=0.05)[0] == "outside"
+    assert judge(figure("0.0195", "interval"), runs).verdict == "outside"
+    found = judge(figure("0.0195", "interval"), runs, resolution=0.05)
+    assert found.verdict == "inside interval"
+    assert (found.low, found.high) == (0.02 / 1.05, 0.02)
+    assert "3 seeds, whose brackets are 5 % wide" in found.note
+    assert judge(figure("0.0190", "interval"), runs, resolution=0.05).verdict == "outside"
 
 
 @pytest.mark.parametrize("runs", [[0.5], 0.5, [None, None], [0.5, 0.6, None]])
 def test_an_interval_that_cannot_be_computed_is_no_verdict(runs):
-    verdict, difference, note = judge(figure("0.5", "interval"), runs)
-    assert (verdict, difference) == ("not run", None)
-    assert "no interval" in note
+    found = judge(figure("0.5", "interval"), runs)
+    assert (found.verdict, found.difference) == ("not run", None)
+    assert "no interval" in found.note
 
 
 @given(value=st.floats(-10, 10), digits=st.integers(0, 6))
 def test_a_value_is_exact_against_its_own_printed_text(value, digits):
     published = f"{Decimal(value):.{digits}f}"
-    assert (
-        judge(figure(published.replace("-0", "0") if float(published) == 0 else published, "exact"), value)[0]
-        == "exact"
-    )
+    text = published.replace("-0", "0") if float(published) == 0 else published
+    assert judge(figure(text, "exact"), value).verdict == "exact"
 
 
 @pytest.fixture
@@ -124,6 +125,7 @@ s:
   - {id: spread.passes, source: C, value: "31", rule: interval}
 """
     )
+    (published / "claims.yaml").write_text('s: {"grid-*": "point {number}", "*.accuracy": "accuracy of {cell}"}')
     (published / "settings.yaml").write_text('s: {"grid-*": {epochs: 8}, "last.*": {epochs: 2}}')
     (published / "corrected.yaml").write_text(
         """
@@ -155,8 +157,7 @@ judged_by: {s: {"spread.*": seeded-*}}
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "metrics.json").write_text(json.dumps(metrics[name]))
             (folder / "notebook.ipynb").write_text("{}")
-            manifest = {"parameters": {**parameters, "output": "anywhere"}, "wall_seconds": 1.0}
-            (folder / "manifest.json").write_text(json.dumps(manifest))
+            finish_cell(folder, parameters)
         return {entry.id: entry for entry in build_ledger(load_results(root / "plan.json"), published, root=root)}
 
     write.cells, write.root, write.published = cells, root, published
@@ -176,6 +177,9 @@ def test_ledger_of_a_complete_study(study):
     assert entries["last.accuracy"].difference == pytest.approx(0.05)
     assert entries["last.accuracy"].notebook == "s/published/last/notebook.ipynb"
     assert entries["absent.accuracy"].note == "not part of this study"
+    assert entries["grid-0.accuracy"].claim == "point 0"
+    assert entries["last.accuracy"].claim == "accuracy of last"
+    assert entries["grid.best"].claim == "grid.best"
 
 
 def test_other_settings_than_published_are_not_compared_nor_is_what_uses_them(study):
@@ -189,7 +193,7 @@ def test_other_settings_than_published_are_not_compared_nor_is_what_uses_them(st
 def test_a_cell_that_ran_with_other_parameters_than_the_plan_is_stale(study):
     entries = study(ran_with={**study.cells, "s/published/last": {"epochs": 5}})
     assert entries["last.accuracy"].verdict == "not run"
-    assert "other parameters than the configuration" in entries["last.accuracy"].note
+    assert "another configuration" in entries["last.accuracy"].note
     assert entries["last.accuracy"].reproduced is None
 
 
@@ -227,7 +231,7 @@ def test_a_figure_with_one_published_run_is_judged_by_the_corrected_ones(study):
     cells = study.cells | SEEDED
     entry = study(cells, cells)["spread.passes"]
     assert (entry.verdict, entry.reproduced) == ("inside interval", [30, 34, 32])
-    assert entry.cell == "s/corrected/seeded-0"
+    assert entry.cells == list(SEEDED)
     assert entry.notebook == "s/corrected/seeded-0/notebook.ipynb"
     partly = {name: cell for name, cell in cells.items() if name != "s/corrected/seeded-1"}
     shutil.rmtree(study.root / "s/corrected/seeded-1")

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from gradlab.published import load_figures, load_log, load_settings, settings_of
+from gradlab.published import load_deviations, load_figures, load_log, load_settings, settings_of
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,21 @@ def test_published_text_is_kept_as_printed(published):
     assert values["none.pass_0.train_loss"] == "2.278"
     assert values["coarse-5.validation_accuracy"] == "0.518"
     assert values["1.final_test_accuracy"] == "0.840"
+
+
+def test_every_figure_has_a_claim_of_its_own(published):
+    figures = load_figures(published)
+    claims = {(figure.study, figure.claim) for figure in figures}
+    assert len(claims) == len(figures)
+    assert all(figure.claim != figure.id and "{" not in figure.claim for figure in figures)
+
+
+def test_deviations_name_their_study_and_source(published):
+    deviations = load_deviations(published)
+    assert {deviation.study for deviation in deviations} == {"augmentation", "batch_size", "regularization"}
+    assert all(
+        deviation.source and deviation.notebook and deviation.here and deviation.effect for deviation in deviations
+    )
 
 
 def test_logs_are_tidy(published):

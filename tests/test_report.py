@@ -1,15 +1,18 @@
 """Rendering of reports from made results."""
 
 import json
-from dataclasses import fields
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from made_cells import finish_cell
 
-from gradlab.ledger import Entry
 from gradlab.pages import render_pages
-from gradlab.report import describe_trouble, print_corrected, print_figure, render_report, summarise
+from gradlab.report import render_report
 from gradlab.results import load_results
+
+JUMP = "autodiff/published/jump"
+SVG = "<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 
 @pytest.fixture
@@ -17,7 +20,7 @@ def study(tmp_path, project):
     """A study of two planned autodiff cells, of which none has run, and a function that renders its report."""
     root = tmp_path / "results"
     root.mkdir()
-    cells = {"autodiff/published/jump": {"case": "jump"}, "autodiff/published/power": {"case": "power"}}
+    cells = {JUMP: {"case": "jump"}, "autodiff/published/power": {"case": "power"}}
     (root / "plan.json").write_text(json.dumps({"cells": cells}))
 
     def render():
@@ -33,25 +36,32 @@ def study(tmp_path, project):
     return render
 
 
-def write_cell(root, name, parameters, notebook=None):
+def write_cell(root, name, parameters, notebook=None, **rest):
     folder = root / name
     folder.mkdir(parents=True)
-    manifest = {
-        "parameters": {**parameters, "output": str(folder)},
-        "wall_seconds": 1.5,
-        "machine": {"cpu": "made", "cores": 2, "system": "here", "threads": 1},
-        "git": None,
-        "versions": {"python": "3"},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "metrics.json").write_text(json.dumps({"jump.two_branches": 0.0, "jump.three_branches": -1728.0}))
     (folder / "curves.csv").write_text("x,metric,value\n")
     (folder / "answers.json").write_text(
         json.dumps([{"question": "Is 1 < 2?", "answer": "<b>Yes</b>", "evidence": "counted"}])
     )
     for figure in ("function", "detail"):
-        (folder / f"{figure}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+        (folder / f"{figure}.svg").write_text(SVG)
     nbformat.write(notebook or nbformat.v4.new_notebook(), folder / "notebook.ipynb")
+    finish_cell(folder, parameters, **rest)
+
+
+def fail_cell(root, name, message):
+    log = root / f"logs/{name}.ipynb"
+    log.parent.mkdir(parents=True)
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue=message, traceback=[f"ValueError: {message}"])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("fail()", outputs=[error])])
+    nbformat.write(notebook, log)
+
+
+def tile_of(html, name):
+    document = BeautifulSoup(html, "html.parser")
+    (tile,) = (tile for tile in document.select(".family li") if tile.select_one(".tile").get_text() == name)
+    return tile
 
 
 def test_renders_with_nothing_there_and_says_so(study):
@@ -59,17 +69,22 @@ def test_renders_with_nothing_there_and_says_so(study):
     assert "0 of 2 planned cells ran" in html
     assert "2 missing (autodiff/published/jump, autodiff/published/power)" in html
     assert "No cell of this study has run." in html
+    assert "No cell has run." in html
+    assert "– missing" in tile_of(html, "jump").get_text()
     assert (study.root / "ledger.json").exists()
 
 
 def test_shows_results_answers_and_what_is_missing(study):
-    write_cell(study.root, "autodiff/published/jump", {"case": "jump"})
+    write_cell(study.root, JUMP, {"case": "jump"})
     html = study()
     assert "1 of 2 planned cells ran" in html
-    assert "2 are reproduced to the last digit" in html
+    assert "2 are exact" in html
     assert "1 missing (autodiff/published/power)" in html
     assert 'href="pages/autodiff/published/jump.html"' in html
     assert "not in a repository" in html
+    tile = tile_of(html, "jump")
+    assert tile.img["src"] == "autodiff/published/jump/detail.svg"
+    assert "2 s" in tile.get_text()
 
 
 def test_the_empty_log_of_a_cell_that_once_succeeded_is_no_failure(study):
@@ -79,18 +94,54 @@ def test_the_empty_log_of_a_cell_that_once_succeeded_is_no_failure(study):
     assert "2 missing (autodiff/published/jump, autodiff/published/power)" in study()
 
 
+def test_a_failed_cell_is_marked_and_its_traceback_linked(study):
+    fail_cell(study.root, JUMP, "broken <on> purpose")
+    html = study()
+    assert "1 failed (autodiff/published/jump)" in html
+    tile = tile_of(html, "jump")
+    assert "✗ failed" in tile.get_text()
+    assert [link["href"] for link in tile.select("a")][-1] == "pages/autodiff/published/jump.html#failure"
+    page = (study.root / "pages/autodiff/published/jump.html").read_text(encoding="utf-8")
+    assert 'id="failure"' in page and 'href="#error"' in page and 'id="error"' in page
+    assert "ValueError: broken &lt;on&gt; purpose" in page
+
+
 def test_text_from_results_is_escaped(study):
-    write_cell(study.root, "autodiff/published/jump", {"case": "jump"})
+    write_cell(study.root, JUMP, {"case": "jump"})
     html = study()
     assert "&lt;b&gt;Yes&lt;/b&gt;" in html
     assert "<b>Yes</b>" not in html
 
 
 def test_a_cell_that_ran_with_other_parameters_is_stale_and_its_figures_are_not_shown(study):
-    write_cell(study.root, "autodiff/published/jump", {"case": "jump", "seed": 7})
+    write_cell(study.root, JUMP, {"case": "jump", "seed": 7})
     html = study()
     assert "1 stale (autodiff/published/jump)" in html
-    assert "0 are reproduced to the last digit" in html
+    assert "0 are exact" in html
+    assert "-1728</a>" not in html
+    assert "ran with seed = 7, planned is None" in tile_of(html, "jump").get_text()
+    page = (study.root / "pages/autodiff/published/jump.html").read_text(encoding="utf-8")
+    assert "↺ stale:" in page and "ran with seed = 7, planned is None" in page
+
+
+def test_a_page_says_where_its_numbers_come_from(study, tmp_path):
+    data = tmp_path / "data/made/dataset.json"
+    data.parent.mkdir(parents=True)
+    data.write_text(json.dumps({"name": "made", "content": {"images": "sha256:0123"}}))
+    write_cell(study.root, JUMP, {"case": "jump"}, inputs=[data])
+    report = BeautifulSoup(study(), "html.parser")
+    page = study.root / "pages/autodiff/published/jump.html"
+    origin = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").find(id="origin")
+    manifest = (page.parent / origin.find("a", string="manifest.json")["href"]).resolve()
+    digest = json.loads(manifest.read_text())["inputs"][str(data)]
+    assert origin.find("a", string="made")["href"] == "../../../report.html#data-made"
+    assert digest in origin.get_text()
+    shown = report.find(id="data-made")
+    assert digest in shown.find_next("p").get_text()
+    assert "every cell that used it names this digest" in shown.find_next("p").get_text()
+    assert "sha256:0123" in shown.find_next("table").get_text()
+    outputs = [link["href"] for link in origin.select("table a")]
+    assert "../../../autodiff/published/jump/metrics.json" in outputs
 
 
 def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
@@ -104,10 +155,9 @@ def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
         f"print({hostile!r})", outputs=[html_output, svg_output, stream], execution_count=1
     )
     notebook.cells = [nbformat.v4.new_markdown_cell(f"# Title\n{hostile}"), code]
-    write_cell(study.root, "autodiff/published/jump", {"case": "jump"}, notebook)
-    results = load_results(study.root / "plan.json")
+    write_cell(study.root, JUMP, {"case": "jump"}, notebook)
     render_pages(
-        results.values(),
+        load_results(study.root / "plan.json"),
         study.root / "pages",
         template=project / "workflow/report/notebook",
         report=study.root / "report.html",
@@ -120,37 +170,6 @@ def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
     assert 'href="../../../report.html"' in html
     assert 'href="../../style.css"' in html
     assert html.count("data:image/svg+xml;base64,") == 1
-
-
-@pytest.mark.parametrize(
-    "n, missing, mean, low, high, printed",
-    [
-        (None, None, None, None, None, "–"),
-        (3, 0, 0.87321, 0.85, 0.89, "0.8732 [0.85, 0.89] (n = 3)"),
-        (2, 3, 33750.0, None, None, "33750 (in 2 of 5 runs)"),
-        (0, 5, None, None, None, "in none of 5 runs"),
-        (1, 0, 0.0019, None, None, "0.0019"),
-    ],
-)
-def test_corrected_runs_are_printed_with_interval_and_number(n, missing, mean, low, high, printed):
-    names = {field.name for field in fields(Entry)}
-    corrected = dict(zip(("n", "missing", "mean", "low", "high"), (n, missing, mean, low, high), strict=True))
-    entry = Entry(**dict.fromkeys(names) | {f"corrected_{name}": value for name, value in corrected.items()})
-    assert print_corrected(entry).replace("\N{NO-BREAK SPACE}", " ") == printed
-
-
-def test_sentence_and_trouble_count_what_is_there(study):
-    write_cell(study.root, "autodiff/published/jump", {"case": "jump"})
-    results = load_results(study.root / "plan.json")
-    assert summarise(results, []).startswith("1 of 2 planned cells ran. Of 0 published figures, 0 are reproduced")
-    assert describe_trouble(results) == "1 missing (autodiff/published/power)"
-    done = {name: result for name, result in results.items() if result.status == "done"}
-    assert describe_trouble(done) == ""
-
-
-@pytest.mark.parametrize(
-    "value, printed",
-    [(0.123456789, "0.123457"), (12000.0, "12000"), (3, "3"), (True, "True"), ("a", "a"), (2.5e-9, "2.5e-09")],
-)
-def test_numbers_have_six_digits(value, printed):
-    assert print_figure(value) == printed
+    # Should a script slip through, the page's own policy keeps it from running.
+    policy = BeautifulSoup(html, "html.parser").find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
+    assert policy.startswith("default-src 'none';") and "script-src" not in policy

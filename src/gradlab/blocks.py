@@ -1,16 +1,19 @@
 """The blocks of which a section of the report is made; the template knows each by its kind."""
 
-import base64
-import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from gradlab.results import CellResult
-from gradlab.svg import describe_svg
+from gradlab.svg import describe_svg, draw_svg
+
+_PIXELS_OF_A_POINT = 4 / 3  # CSS
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,17 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Cited:
+    """A value, and the names of the cells that it comes from."""
+
+    value: Any
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Table:
+    """A table; what is `Cited` in its rows is linked to the cells it comes from."""
+
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -35,12 +48,32 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG file as a data URI, with the text that stands in for it."""
+    """A figure as SVG, which says itself what it shows.
 
-    source: str
-    alt: str
+    Attributes
+    ----------
+    name
+        Its name in the report, unlike that of any other picture of the section.
+    file
+        The file, where a cell has saved it; None for a figure of the report's own.
+    """
+
+    name: str
+    svg: str
     caption: str
+    file: Path | None = None
     kind: ClassVar[str] = "picture"
+
+    @property
+    def alt(self) -> str:
+        """What the figure shows, for those who do not see it."""
+        return describe_svg(self.svg)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels; (0, 0) where the file gives none in points."""
+        found = re.search(r'<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"', self.svg)
+        return tuple(round(_PIXELS_OF_A_POINT * float(length)) for length in found.groups()) if found else (0, 0)
 
 
 @dataclass(frozen=True)
@@ -58,20 +91,19 @@ class Answers:
 Block = Heading | Text | Table | Picture | Gallery | Answers
 
 
-def embed_svg(svg: bytes, *, alt: str, caption: str) -> Picture:
-    """Return an SVG file as a picture that needs no other file."""
-    return Picture(f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}", alt, caption)
+def cite(value: Any, *cells: CellResult) -> Cited | None:
+    """Return a value with the cells that it comes from; None where there is no value."""
+    return None if value is None else Cited(value, [cell.name for cell in cells])
 
 
 def show_figure(cell: CellResult, name: str, caption: str) -> Picture:
-    """Return a figure that a cell saved under `name`, with the description it was saved with."""
-    svg = (cell.directory / f"{name}.svg").read_bytes()
-    return embed_svg(svg, alt=describe_svg(svg.decode("utf-8")), caption=caption)
+    """Return a figure that a cell saved under `name`."""
+    file = cell.directory / f"{name}.svg"
+    return Picture(f"{cell.cell}-{name}", file.read_text(encoding="utf-8"), caption, file)
 
 
-def draw(figure: Figure, *, alt: str, caption: str) -> Picture:
+def draw(figure: Figure, name: str, *, alt: str, caption: str) -> Picture:
     """Return a figure of the report's own, and close it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    svg = draw_svg(figure, title=name, alt=alt)
     plt.close(figure)
-    return embed_svg(buffer.getvalue(), alt=alt, caption=caption)
+    return Picture(name, svg, caption)

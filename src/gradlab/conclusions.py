@@ -1,6 +1,7 @@
 """What the results of a study say, in a few sentences that are made from them and change with them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from gradlab.ledger import Entry
 from gradlab.material import Material, compare_runs
@@ -8,10 +9,20 @@ from gradlab.runs import collect_runs
 from gradlab.stats import PairedComparison, describe_comparison, summarise_arm
 
 
-def conclude(study: str, material: Material) -> list[str]:
-    """Return the conclusions of a study, each one sentence or two; fewer where cells have not run."""
-    found = [conclusion(material) for conclusion in _CONCLUSIONS[study]]
-    return [text[0].upper() + text[1:] for text in found if text]
+@dataclass(frozen=True)
+class Conclusion:
+    """What the results say, in a sentence or two, and the names of the complete cells that say it."""
+
+    text: str
+    cells: tuple[str, ...]
+
+
+def conclude(study: str, material: Material) -> list[Conclusion]:
+    """Return the conclusions of a study; fewer where cells have not run."""
+    found = [(find(material), patterns) for find, patterns in _CONCLUSIONS[study].items()]
+    return [
+        Conclusion(text[0].upper() + text[1:], material.names_done(study, patterns)) for text, patterns in found if text
+    ]
 
 
 # Automatic differentiation ------------------------------------------------------------------------
@@ -143,7 +154,7 @@ def _swings(material: Material) -> str | None:
 def _divergent_rates(material: Material) -> str | None:
     entries = [entry for entry in material.entries if entry.id.endswith(".divergent_learning_rate")]
     ratios = {
-        entry.cell.rpartition("-")[2]: entry.corrected_mean / float(entry.published)
+        entry.cells[0].rpartition("-")[2]: entry.corrected_mean / float(entry.published)
         for entry in entries
         if entry.corrected_mean is not None and entry.verdict != "not run"
     }
@@ -299,9 +310,26 @@ def _variants(material: Material) -> str | None:
     return f"{'; '.join(parts)}." if parts else None
 
 
-_CONCLUSIONS: Mapping[str, tuple[Callable[[Material], str | None], ...]] = {
-    "autodiff": (_writing_matters, _torch_functions, _step_does_not_train),
-    "augmentation": (_training_augmentation, _test_augmentation, _swings),
-    "batch_size": (_divergent_rates, _interpolation, _batch_size_accuracy),
-    "regularization": (_replayed, _final_network, _variants),
+# What is asked of the material of each study, with the cells (as patterns) that the answer comes from.
+_CONCLUSIONS: Mapping[str, Mapping[Callable[[Material], str | None], tuple[str, ...]]] = {
+    "autodiff": {
+        _writing_matters: ("published/jump", "published/power"),
+        _torch_functions: ("corrected/torch_functions",),
+        _step_does_not_train: ("published/step",),
+    },
+    "augmentation": {
+        _training_augmentation: ("corrected/*",),
+        _test_augmentation: ("corrected/*",),
+        _swings: ("published/train", "corrected/augmented-*"),
+    },
+    "batch_size": {
+        _divergent_rates: ("corrected/search-*",),
+        _interpolation: ("corrected/[0-9]*",),
+        _batch_size_accuracy: ("corrected/[0-9]*", "published/*"),
+    },
+    "regularization": {
+        _replayed: ("published/*", "corrected/row_order"),
+        _final_network: ("corrected/fine", "corrected/final-*"),
+        _variants: ("corrected/final-*", "corrected/variant-*"),
+    },
 }

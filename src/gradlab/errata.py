@@ -87,12 +87,6 @@ _WORDS = {True: "confirmed", False: "not confirmed", None: "undecided"}
 
 def _judge(number: int, error: _Error, material: Material) -> Erratum:
     found = error.examine(material)
-    cells = [
-        cell.name
-        for pattern in error.cells
-        for cell in material.find(f"{error.study}/{pattern}")
-        if cell.status == "done"
-    ]
     return Erratum(
         number=number,
         study=error.study,
@@ -104,7 +98,7 @@ def _judge(number: int, error: _Error, material: Material) -> Erratum:
         else "The cells that would show it have not all run under the published settings.",
         right=found.right if found else "",
         verdict="not run" if found is None else _WORDS[found.confirmed],
-        cells=tuple(cells),
+        cells=material.names_done(error.study, error.cells),
     )
 
 

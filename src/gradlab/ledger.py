@@ -27,20 +27,22 @@ class Entry:
 
     Attributes
     ----------
-    id, study, source, published, shown, rule, limit, why
+    id, study, claim, source, published, shown, rule, limit, why
         The published figure and its rule, see `gradlab.published.Figure`.
     reproduced
         Our value; a list where it was measured under several seeds; None where there is none.
+    low, high
+        The ends of the interval by which the rule `interval` judges; None under other rules.
     difference
         Reproduced (its mean, over seeds) minus published; None where there is nothing to subtract.
     verdict
         One of `VERDICTS`.
     note
         What a reader needs to understand the verdict: the interval, or why nothing was compared.
-    cell
-        The name of the cell that gives the figure; the first one where several do.
+    cells
+        The names of the cells that give the figure; empty where none is planned.
     notebook
-        The path of its executed notebook, beside the ledger; None where there is none.
+        The path of the first one's executed notebook, beside the ledger; None where there is none.
     corrected_n, corrected_missing, corrected_mean, corrected_low, corrected_high
         The same quantity under the corrected protocol: runs with and without a value, their mean, and the ends of its
         95 % interval; None where nothing measures it, or `gradlab.stats.summarise_arm` gives none.
@@ -48,6 +50,7 @@ class Entry:
 
     id: str
     study: str
+    claim: str
     source: str
     published: str
     shown: str | None
@@ -55,10 +58,12 @@ class Entry:
     limit: str | None
     why: str | None
     reproduced: float | list[float | None] | None
+    low: float | None
+    high: float | None
     difference: float | None
     verdict: str
     note: str
-    cell: str
+    cells: Sequence[str]
     notebook: str | None
     corrected_n: int | None
     corrected_missing: int | None
@@ -74,9 +79,18 @@ def print_like(value: float, published: str) -> str:
     return f"{rounded + 0:f}" if rounded else f"{abs(rounded):f}"
 
 
-def judge(
-    figure: Figure, reproduced: float | Sequence[float | None] | None, *, resolution: float = 0.0
-) -> tuple[str, float | None, str]:
+@dataclass(frozen=True)
+class Judgement:
+    """What the comparison of a figure says: `verdict`, `difference`, `note`, `low` and `high` as in `Entry`."""
+
+    verdict: str
+    difference: float | None = None
+    note: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+def judge(figure: Figure, reproduced: float | Sequence[float | None] | None, *, resolution: float = 0.0) -> Judgement:
     """Hold a reproduced value against a published figure by the figure's rule.
 
     Parameters
@@ -88,43 +102,40 @@ def judge(
     resolution
         For the rule `interval`: each number is the upper end of a bracket that begins at most this share below it. The
         lower end of the interval gives way by as much.
-
-    Returns
-    -------
-    verdict, difference, note
-        As in `Entry`.
     """
     if figure.rule == "interval":
         return _judge_interval(figure, reproduced, resolution)
     if reproduced is None:
-        return "not run", None, "the run did not give this figure"
+        return Judgement("not run", note="the run did not give this figure")
     value, published = Decimal(repr(reproduced)), Decimal(figure.value)
     if not value.is_finite():
-        return "outside", None, f"reproduced as {reproduced}"
+        return Judgement("outside", note=f"reproduced as {reproduced}")
     difference = float(value - published)
     if figure.rule == "exact":
         same = print_like(reproduced, figure.value) == figure.value
-        return ("exact", difference, "") if same else ("outside", difference, "digits differ")
+        return Judgement("exact", difference) if same else Judgement("outside", difference, "digits differ")
     limit = Decimal(figure.limit)
     if figure.rule == "below":
-        return ("within" if value < limit else "outside"), difference, f"bound {figure.limit}"
+        return Judgement("within" if value < limit else "outside", difference, f"bound {figure.limit}")
     verdict = {"within": "within", "erratum": "erratum"}[figure.rule]
-    return (verdict if abs(value - published) <= limit else "outside"), difference, f"tolerance {figure.limit}"
+    inside = abs(value - published) <= limit
+    return Judgement(verdict if inside else "outside", difference, f"tolerance {figure.limit}")
 
 
-def _judge_interval(figure: Figure, reproduced: Any, resolution: float) -> tuple[str, float | None, str]:
+def _judge_interval(figure: Figure, reproduced: Any, resolution: float) -> Judgement:
     arm = summarise_arm(reproduced if isinstance(reproduced, list) else [reproduced])
     if arm.prediction_interval is None:
         gave = f"; our mean is {arm.mean:.6g}, n = {arm.n}" if arm.n else ""
-        return "not run", None, f"{arm.method}{gave}"
+        return Judgement("not run", note=f"{arm.method}{gave}")
     low, high = arm.prediction_interval
     low /= 1 + resolution
-    bracket = f", brackets of {100 * resolution:g} %" if resolution else ""
-    verdict = "inside interval" if low <= float(figure.value) <= high else "outside"
-    return (
-        verdict,
+    bracket = f", whose brackets are {100 * resolution:g} % wide" if resolution else ""
+    return Judgement(
+        "inside interval" if low <= float(figure.value) <= high else "outside",
         arm.mean - float(figure.value),
-        f"95 % prediction interval [{low:.6g}, {high:.6g}], n = {arm.n}{bracket}",
+        f"95 % prediction interval of {arm.n} seeds{bracket}",
+        low,
+        high,
     )
 
 
@@ -159,23 +170,22 @@ def _enter(
     reproduced = _reproduced(figure, cells)
     undone = [cell for cell in cells if cell.status != "done"]
     changed = [text for cell in cells for text in differing_settings(figure.id, cell, results, settings)]
-    verdict, difference = "not run", None
     if not cells:
-        note = "not part of this study"
+        judgement = Judgement("not run", note="not part of this study")
     elif undone:
-        note = _WHY_NOT_RUN[undone[0].status]
-        reproduced = None
+        judgement, reproduced = Judgement("not run", note=_WHY_NOT_RUN[undone[0].status]), None
     elif changed:
-        note = _say_settings(changed)
+        judgement = Judgement("not run", note=_say_settings(changed))
     elif reproduced is None and not any(figure.id in cell.metrics for cell in cells):
-        note = "no cell measures it"
+        judgement = Judgement("not run", note="no cell measures it")
     else:
         resolution = max(cell.parameters.get("tolerance", 0.0) for cell in cells)  # of a search for a learning rate
-        verdict, difference, note = judge(figure, reproduced, resolution=resolution)
+        judgement = judge(figure, reproduced, resolution=resolution)
     notebook = cells[0].notebook if cells else None
     return Entry(
         id=figure.id,
         study=figure.study,
+        claim=figure.claim,
         source=figure.source,
         published=figure.value,
         shown=figure.shown,
@@ -183,10 +193,8 @@ def _enter(
         limit=figure.limit,
         why=figure.why,
         reproduced=reproduced,
-        difference=difference,
-        verdict=verdict,
-        note=note,
-        cell=cells[0].name if cells else f"{figure.study}/published/{figure.cell}",
+        **asdict(judgement),
+        cells=[cell.name for cell in cells],
         notebook=notebook.relative_to(root).as_posix() if notebook else None,
         **_summarise_corrected(figure, results, corrected["beside"]),
     )
@@ -214,7 +222,7 @@ def _say_settings(changed: Sequence[str]) -> str:
 _WHY_NOT_RUN = {
     "missing": "the cell has not run",
     "failed": "the cell failed",
-    "stale": "the cell ran with other parameters than the configuration's",
+    "stale": "what is there comes from another configuration or other code",
 }
 
 

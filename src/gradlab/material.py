@@ -33,6 +33,11 @@ class Material:
         """The planned cells whose full names match a pattern."""
         return [cell for name, cell in self.results.items() if fnmatchcase(name, pattern)]
 
+    def names_done(self, study: str, patterns: Iterable[str]) -> tuple[str, ...]:
+        """The full names of the complete cells of a study that match patterns such as `corrected/final-*`."""
+        found = [cell for pattern in patterns for cell in self.find(f"{study}/{pattern}")]
+        return tuple(cell.name for cell in found if cell.status == "done")
+
     def metric(self, cell: str, metric: str) -> object:
         """A metric of the cell `<study>/<protocol>/<cell>`; None where the cell is not done or has no such metric."""
         result = self.results.get(cell)

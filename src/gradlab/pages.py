@@ -1,18 +1,32 @@
-"""Executed notebooks as HTML pages: light, without scripts, in the report's style."""
+"""Executed notebooks as HTML pages: light, without scripts, in the report's style, each with where it comes from."""
 
 import os
 import re
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import nh3
-from nbconvert import HTMLExporter
+from nbconvert import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML
 
 from gradlab.files import atomic_path
+from gradlab.jobs import print_time
 from gradlab.results import CellResult
-from gradlab.svg import describe_svg
+from gradlab.svg import describe_svg, follow_scheme
+
+
+class _PageExporter(HTMLExporter):
+    """An exporter that leaves the page as the template made it.
+
+    Its parent parses every page once more to describe images without a text, which takes longer than all the rest; the
+    template gives each image one.
+    """
+
+    def from_notebook_node(self, nb: nbformat.NotebookNode, resources: Any = None, **kw: Any) -> tuple[str, Any]:
+        return TemplateExporter.from_notebook_node(self, nb, resources, **kw)
 
 
 def page_of(result: CellResult, folder: Path) -> Path:
@@ -20,13 +34,13 @@ def page_of(result: CellResult, folder: Path) -> Path:
     return folder / f"{result.name}.html"
 
 
-def render_pages(results: Iterable[CellResult], folder: Path, *, template: Path, report: Path, style: Path) -> None:
+def render_pages(results: Mapping[str, CellResult], folder: Path, *, template: Path, report: Path, style: Path) -> None:
     """Render every executed notebook, those of failed runs too.
 
     Parameters
     ----------
     results
-        The planned cells; those without a notebook are passed over.
+        The planned cells under their names; those without a notebook are passed over.
     folder
         Where the pages go.
     template
@@ -36,26 +50,37 @@ def render_pages(results: Iterable[CellResult], folder: Path, *, template: Path,
     style
         The style sheet, beside which no other is needed.
     """
-    exporter = HTMLExporter(
+    highlight = Highlight2HTML(pygments_lexer="ipython3")
+
+    @cache  # cells share their notebooks' code
+    def show_code(source: str) -> str:
+        return clean_html(highlight(source))
+
+    exporter = _PageExporter(
         template_name=template.name,
         extra_template_basedirs=[str(template.parent)],
         exclude_anchor_links=True,
-        filters={"clean_html": clean_html},
+        filters={"clean_html": clean_html, "follow_scheme": follow_scheme, "show_code": show_code},
     )
-    for result in results:
+    pages = {str(cell.directory): page_of(cell, folder) for cell in results.values() if cell.notebook}
+    for result in results.values():
         if result.notebook is None:
             continue
         page = page_of(result, folder)
         notebook = nbformat.read(result.notebook, as_version=4)
-        links = {
+        outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+        context = {
             "title": result.name,
+            "status": result.status,
+            "outdated": result.outdated,
+            "stopped": any(output.output_type == "error" for output in outputs),
             "report": _link(page, report),
             "style": _link(page, style),
             "source": _link(page, result.notebook),
-            "manifest": _link(page, result.directory / "manifest.json") if result.manifest else None,
             "figure_text": partial(_figure_text, directory=result.directory),
+            "origin": _describe_origin(result, page, pages, report) if result.manifest else None,
         }
-        html, _ = exporter.from_notebook_node(notebook, resources={"gradlab": links})
+        html, _ = exporter.from_notebook_node(notebook, resources={"gradlab": context})
         with atomic_path(page) as temporary:
             temporary.write_text(html, encoding="utf-8")
 
@@ -64,6 +89,36 @@ def clean_html(html: str) -> str:
     """Return HTML without scripts, styles, event handlers and unknown tags; classes stay, for highlighted code."""
     classes = {tag: nh3.ALLOWED_ATTRIBUTES.get(tag, set()) | {"class"} for tag in ("div", "pre", "span", "table")}
     return nh3.clean(html, attributes={**nh3.ALLOWED_ATTRIBUTES, **classes})
+
+
+def _describe_origin(result: CellResult, page: Path, pages: Mapping[str, Path], report: Path) -> dict[str, Any]:
+    """Return what the manifest says, with links: to the data in the report, to the pages of cells whose results went in."""
+    manifest = result.manifest
+    inputs, data = [], []
+    for path, digest in manifest["inputs"].items():
+        folder, file = os.path.split(path)
+        if file == "dataset.json":
+            name = os.path.basename(folder)
+            address = f"{_link(page, report)}#data-{name}"
+            data.append((name, digest, address))
+        else:
+            address = _link(page, pages[folder]) if folder in pages else None
+        inputs.append((path, digest, address))
+    git = manifest["git"]
+    return {
+        "manifest": _link(page, result.directory / "manifest.json"),
+        "started": manifest["started"],
+        "time": print_time(manifest["wall_seconds"]),
+        "machine": manifest["machine"],
+        "versions": manifest["versions"],
+        "commit": None if git is None else git["commit"] + (", with uncommitted changes" if git["dirty"] else ""),
+        "data": data,
+        "inputs": inputs,
+        "outputs": [
+            (name, digest, _link(page, result.directory / name) if (result.directory / name).exists() else None)
+            for name, digest in manifest["outputs"].items()
+        ],
+    }
 
 
 def _link(page: Path, target: Path) -> str:

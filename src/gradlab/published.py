@@ -1,7 +1,7 @@
 """The published figures, training logs and settings, as the project ships them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class Figure:
         What the notebook prints, where it misreports (`erratum`).
     why
         Where the tolerance, or the error, comes from.
+    claim
+        What the figure is, in words.
     """
 
     id: str
@@ -46,16 +48,36 @@ class Figure:
     limit: str | None = None
     shown: str | None = None
     why: str | None = None
+    claim: str = ""
 
     @property
     def cell(self) -> str:
         return self.id.split(".")[0]
 
 
+@dataclass(frozen=True)
+class Deviation:
+    """Where a cell of the published protocol knowingly does otherwise than the notebook.
+
+    Attributes
+    ----------
+    study, source
+        The study; the notebook and section.
+    notebook, here, effect
+        What the notebook does, what we do, and what that does to the figures.
+    """
+
+    study: str
+    source: str
+    notebook: str
+    here: str
+    effect: str
+
+
 def load_figures(folder: Path) -> list[Figure]:
     """Return all published figures: those of `figures.yaml`, and the evaluations around the first pass of the log."""
-    figures = []
-    for study, entries in yaml.safe_load((folder / "figures.yaml").read_text(encoding="utf-8")).items():
+    figures, claims = [], _read(folder, "claims")
+    for study, entries in _read(folder, "figures").items():
         figures += _first_evaluations(folder) if study == "augmentation" else []
         for entry in entries:
             limit = entry.get("tolerance", entry.get("bound"))
@@ -71,7 +93,14 @@ def load_figures(folder: Path) -> list[Figure]:
                     why=entry.get("why"),
                 )
             )
-    return figures
+    return [replace(figure, claim=_claim(figure, claims.get(figure.study, {}))) for figure in figures]
+
+
+def _claim(figure: Figure, claims: Mapping[str, str]) -> str:
+    """Return what a figure is in words; its id where no claim is written for it."""
+    number = figure.cell.rpartition("-")[2]
+    found = (claim for pattern, claim in claims.items() if fnmatchcase(figure.id, pattern))
+    return next(found, figure.id).format(cell=figure.cell, number=number)
 
 
 def _first_evaluations(folder: Path) -> list[Figure]:
@@ -97,12 +126,21 @@ def _first_evaluations(folder: Path) -> list[Figure]:
 
 def load_settings(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the settings under which figures were published: study → pattern of figure ids → parameter → value."""
-    return yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8"))
+    return _read(folder, "settings")
 
 
 def load_corrected(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
     """Return which corrected cells stand `beside` a figure, or are what it is `judged_by`: study → pattern → cells."""
-    return yaml.safe_load((folder / "corrected.yaml").read_text(encoding="utf-8"))
+    return _read(folder, "corrected")
+
+
+def load_deviations(folder: Path) -> list[Deviation]:
+    """Return where the published protocol knowingly does otherwise than the notebooks."""
+    return [Deviation(study, **entry) for study, entries in _read(folder, "deviations").items() for entry in entries]
+
+
+def _read(folder: Path, name: str) -> Any:
+    return yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 def corrected_cells(study: str, metric: str, patterns: Mapping[str, Mapping[str, str]]) -> str | None:

@@ -4,39 +4,46 @@ It renders whatever is there: cells that failed, are missing or ran with other p
 """
 
 import argparse
-import json
+import base64
+import hashlib
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradlab import __version__
-from gradlab.blocks import Table
-from gradlab.errata import Erratum, find_errata
+from gradlab.blocks import Gallery, Picture, draw
+from gradlab.errata import find_errata
+from gradlab.families import Family, label_family
 from gradlab.files import atomic_path
-from gradlab.ledger import Entry, build_ledger, count_verdicts, save_ledger
+from gradlab.jobs import describe_jobs, group_jobs, print_time
+from gradlab.ledger import build_ledger, save_ledger
+from gradlab.links import Links
 from gradlab.material import Material
-from gradlab.pages import page_of, render_pages
+from gradlab.overview import (
+    describe_trouble,
+    ledger_row,
+    list_deviations,
+    list_differences,
+    list_verdicts,
+    print_figure,
+    summarise,
+)
+from gradlab.pages import render_pages
+from gradlab.plots.jobs import plot_jobs
+from gradlab.provenance import describe_data, describe_provenance, measure_cost
+from gradlab.published import load_deviations
 from gradlab.results import CellResult, load_results
 from gradlab.sections import Section, build_sections
+from gradlab.studies import STUDIES
 
-SYMBOLS = {"exact": "✓", "within": "✓", "inside interval": "✓", "erratum": "!", "outside": "✗", "not run": "–"}
-RULES = {
-    "exact": "the same digits",
-    "within": "close enough",
-    "below": "small enough",
-    "interval": "inside the prediction interval of our seeds",
-    "erratum": "misprinted; held against its own log",
-}
+_STATUS_SYMBOLS = {"done": "✓", "failed": "✗", "missing": "–", "stale": "↺"}
 
 
 def render_report(plan_file: Path, *, published: Path, templates: Path, data: Path) -> Path:
-    """Write the ledger, the notebook pages and `report.html` beside the plan.
+    """Write the ledger, the notebook pages, the report's figures and `report.html` beside the plan.
 
     Parameters
     ----------
@@ -45,7 +52,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     published
         The folder of the published figures.
     templates
-        The folder of the report's template, style sheet and notebook template.
+        The folder of the report's templates, script and style sheet.
     data
         The folder of the prepared data sets.
 
@@ -56,171 +63,108 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     """
     root = plan_file.parent
     results = load_results(plan_file)
+    links = Links(results, root)
     entries = build_ledger(results, published, root=root)
     material = Material(results, entries, published)
     errata = find_errata(material)
     save_ledger(entries, errata, root)
-    report, pages = root / "report.html", root / "pages"
-    style = (templates / "style.css").read_text(encoding="utf-8")
-    with atomic_path(pages / "style.css") as temporary:
-        temporary.write_text(style, encoding="utf-8")
-    render_pages(results.values(), pages, template=templates / "notebook", report=report, style=pages / "style.css")
-    environment = Environment(loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined)
-    environment.filters["figure"] = print_figure
-    html = environment.get_template("report.html.j2").render(
+    report, style = root / "report.html", root / "pages/style.css"
+    _write(style, (templates / "style.css").read_text(encoding="utf-8"))
+    render_pages(results, root / "pages", template=templates / "notebook", report=report, style=style)
+    sections = build_sections(material)
+    graph = group_jobs(results)
+    jobs = draw(plot_jobs(graph), "jobs", alt=describe_jobs(graph), caption=describe_jobs(graph))
+    script = (templates / "ledger.js").read_text(encoding="utf-8")
+    html = _load_template(templates, links).render(
         version=__version__,
-        style=style,
+        style=style.read_text(encoding="utf-8"),
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sentence=summarise(results, entries),
         trouble=describe_trouble(results),
-        ledger=[
-            (section, [_ledger_row(entry, results, root) for entry in group])
-            for section, group in groupby(entries, key=lambda entry: entry.study.replace("_", " "))
-        ],
-        errata=[_erratum_context(erratum, results, root) for erratum in errata],
-        sections=[_section_context(section, results, root) for section in build_sections(material)],
-        provenance=describe_provenance(results, data),
+        verdicts=list_verdicts(entries),
+        ledger=[ledger_row(entry, material, links) for entry in entries],
+        differences=list_differences(entries),
+        deviations=list_deviations(load_deviations(published), [section.study for section in sections]),
+        errata=[(erratum, links.evidence(erratum.cells)) for erratum in errata],
+        sections=[_section_context(section, links) for section in sections],
+        cost=measure_cost(results),
+        provenance=describe_provenance(results),
+        data=describe_data(results, data),
+        jobs=jobs,
+        jobs_address=_place_picture(jobs, "", links),
     )
-    with atomic_path(report) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+    _write(report, html)
     return report
 
 
-def summarise(results: Mapping[str, CellResult], entries: Sequence[Entry]) -> str:
-    """Say in one sentence what was planned, what ran, and how the published figures fared."""
-    done = sum(result.status == "done" for result in results.values())
-    counts = count_verdicts(entries)
-    return (
-        f"{done} of {len(results)} planned cells ran. Of {len(entries)} published figures, {counts['exact']} are "
-        f"reproduced to the last digit, {counts['within']} lie within their tolerance, {counts['inside interval']} "
-        f"inside the interval of our seeds, {counts['erratum']} are misprints of the notebook, {counts['outside']} "
-        f"differ, and {counts['not run']} {'was' if counts['not run'] == 1 else 'were'} not compared."
-    )
+def _load_template(templates: Path, links: Links) -> Any:
+    environment = Environment(loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"figure": print_figure, "origin": links.origin}
+    return environment.get_template("report.html.j2")
 
 
-def describe_trouble(results: Mapping[str, CellResult]) -> str:
-    """Name the cells that are not complete; an empty text where all are."""
-    names: dict[str, list[str]] = {}
-    for result in results.values():
-        if result.status != "done":
-            names.setdefault(result.status, []).append(result.name)
-    parts = []
-    for status, cells in names.items():
-        shown = ", ".join(cells[:5]) + (f" and {len(cells) - 5} more" if len(cells) > 5 else "")
-        parts.append(f"{len(cells)} {status} ({shown})")
-    return "; ".join(parts)
-
-
-def describe_provenance(results: Mapping[str, CellResult], data: Path) -> list[Table]:
-    """Return tables of the machine, the versions, the commit and the data behind the results that are there."""
-    manifests = [result.manifest for result in results.values() if result.status == "done"]
-    seconds = sum(manifest["wall_seconds"] for manifest in manifests)
-    rows: list[list[Any]] = [["cells", len(manifests)], ["hours of one thread", round(seconds / 3600, 3)]]
-    facts = {
-        "processor": [f"{m['machine']['cpu']}, {m['machine']['cores']} cores" for m in manifests],
-        "system": [m["machine"]["system"] for m in manifests],
-        "threads of a cell": [str(m["machine"]["threads"]) for m in manifests],
-        "commit": [_describe_commit(m["git"]) for m in manifests],
-        **{name: [m["versions"][name] for m in manifests] for name in (manifests[0]["versions"] if manifests else ())},
-    }
-    for name, values in facts.items():
-        rows += [
-            [name, value if count == len(manifests) else f"{value} ({count} cells)"]
-            for value, count in Counter(values).items()
-        ]
-    tables = [Table("What the cells ran on", ["", ""], rows)]
-    digests = []
-    for description in sorted(data.glob("*/dataset.json")):
-        content = json.loads(description.read_text(encoding="utf-8"))
-        digests += [[content["name"], file, digest] for file, digest in content["content"].items()]
-    if digests:
-        tables.append(Table("The data, by the digests of its content", ["Data set", "File", "Digest"], digests))
-    return tables
-
-
-def _describe_commit(git: Mapping[str, Any] | None) -> str:
-    if git is None:
-        return "not in a repository"
-    return git["commit"] + (", with uncommitted changes" if git["dirty"] else "")
-
-
-def print_figure(value: Any, digits: int = 6) -> str:
-    """Return a number with at most `digits` significant digits, anything else as text."""
-    if isinstance(value, bool) or not isinstance(value, float):
-        return str(value)
-    return f"{value:.{digits}g}"
-
-
-def _ledger_row(entry: Entry, results: Mapping[str, CellResult], root: Path) -> dict[str, Any]:
-    values = entry.reproduced if isinstance(entry.reproduced, list) else [entry.reproduced]
-    known = [value for value in values if value is not None]
-    note = RULES[entry.rule]
-    reasons = [part for part in (entry.note, entry.why if entry.verdict != "not run" else None) if part]
-    return {
-        "id": entry.id,
-        "source": entry.source,
-        "published": entry.published,
-        "shown": entry.shown,
-        "reproduced": print_figure(sum(known) / len(known), max(6, len(Decimal(entry.published).as_tuple().digits)))
-        if known
-        else "–",
-        "difference": "–" if entry.difference is None else f"{entry.difference:+.2g}" if entry.difference else "0",
-        "verdict": entry.verdict,
-        "symbol": SYMBOLS[entry.verdict],
-        "note": f"{note}: {'; '.join(reasons)}" if reasons else note,
-        "corrected": print_corrected(entry),
-        "page": _page_link(results[entry.cell], root) if entry.cell in results else None,
-    }
-
-
-def print_corrected(entry: Entry) -> str:
-    """Return the mean of the corrected runs, with interval and number where there are several."""
-    if entry.corrected_n is None:
-        return "–"
-    runs = entry.corrected_n + entry.corrected_missing
-    if entry.corrected_mean is None:
-        return f"in none of {runs} runs"
-    mean = print_figure(entry.corrected_mean, 5 if entry.corrected_mean > 1 else 4)
-    if entry.corrected_missing:
-        return f"{mean} (in {entry.corrected_n} of {runs} runs)"
-    if entry.corrected_low is None:
-        return mean
-    low, high = (print_figure(end, 5 if end > 1 else 4) for end in (entry.corrected_low, entry.corrected_high))
-    interval, number = f"[{low}, {high}]", f"(n = {entry.corrected_n})"
-    return " ".join([mean, *(part.replace(" ", "\N{NO-BREAK SPACE}") for part in (interval, number))])
-
-
-def _erratum_context(erratum: Erratum, results: Mapping[str, CellResult], root: Path) -> dict[str, Any]:
-    links = [(name, _page_link(results[name], root)) for name in erratum.cells]
-    return {"erratum": erratum, "links": links}
-
-
-def _section_context(section: Section, results: Mapping[str, CellResult], root: Path) -> dict[str, Any]:
-    cells = [result for result in results.values() if result.study == section.study]
+def _section_context(section: Section, links: Links) -> dict[str, Any]:
+    protocols: dict[str, list[dict[str, Any]]] = {}
+    for family, members in links.families.items():
+        if family.study == section.study:
+            protocols.setdefault(family.protocol, []).append(_family_context(family, members, links))
     return {
         "study": section.study,
-        "title": section.title,
-        "question": section.question,
-        "conclusions": section.conclusions,
+        "about": STUDIES[section.study],
+        "conclusions": [(conclusion.text, links.evidence(conclusion.cells)) for conclusion in section.conclusions],
         "blocks": section.blocks,
-        "cells": [
-            {
-                "name": cell.name,
-                "status": cell.status,
-                "seconds": cell.manifest["wall_seconds"] if cell.manifest else None,
-                "page": _page_link(cell, root),
-                "files": [
-                    (file, (cell.directory / file).relative_to(root).as_posix())
-                    for file in ("metrics.json", "curves.csv", "manifest.json")
-                    if (cell.directory / file).exists()
-                ],
-            }
-            for cell in cells
-        ],
+        "addresses": {
+            picture.name: _place_picture(picture, section.study, links) for picture in _list_pictures(section)
+        },
+        "protocols": protocols.items(),
     }
 
 
-def _page_link(cell: CellResult, root: Path) -> str | None:
-    return page_of(cell, root / "pages").relative_to(root).as_posix() if cell.notebook else None
+def _family_context(family: Family, members: Sequence[CellResult], links: Links) -> dict[str, Any]:
+    return {
+        "id": links.gallery(family),
+        "label": label_family(members),
+        "cells": [_cell_context(cell, links) for cell in members],
+    }
+
+
+def _cell_context(cell: CellResult, links: Links) -> dict[str, Any]:
+    done = cell.status == "done"
+    figures = [name for name in cell.manifest["outputs"] if name.endswith(".svg")] if done else []
+    return {
+        "name": cell.cell,
+        "full_name": cell.name,
+        "status": cell.status,
+        "symbol": _STATUS_SYMBOLS[cell.status],
+        "outdated": "; ".join(cell.outdated),
+        "page": links.page(cell),
+        "thumbnail": links.relative(cell.directory / figures[0]) if figures else None,
+        "time": print_time(cell.manifest["wall_seconds"]) if done else None,
+        "manifest": links.relative(cell.directory / "manifest.json") if done else None,
+    }
+
+
+def _list_pictures(section: Section) -> Iterator[Picture]:
+    for block in section.blocks:
+        if isinstance(block, Picture):
+            yield block
+        elif isinstance(block, Gallery):
+            yield from block.pictures
+
+
+def _place_picture(picture: Picture, study: str, links: Links) -> str:
+    """Return the address of a picture; one of the report's own is written to the folder of its figures."""
+    if picture.file is not None:
+        return links.relative(picture.file)
+    file = links.root / "figures" / study / f"{picture.name}.svg"
+    _write(file, picture.svg)
+    return links.relative(file)
+
+
+def _write(file: Path, text: str) -> None:
+    with atomic_path(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

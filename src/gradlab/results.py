@@ -1,13 +1,15 @@
 """Reads what the cells of a study left behind, and says of each planned cell whether it is there."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from gradlab.files import sha256
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class CellResult:
         The executed notebook of a run that failed.
     manifest
         The manifest, or None where the cell is not complete.
+    outdated
+        What no longer is as the manifest says, a phrase each: the parameters, the files that went in, those that came out.
     """
 
     name: str
@@ -33,6 +37,7 @@ class CellResult:
     directory: Path
     log: Path
     manifest: Mapping[str, Any] | None
+    outdated: Sequence[str] = ()
 
     @property
     def study(self) -> str:
@@ -48,11 +53,10 @@ class CellResult:
 
     @property
     def status(self) -> str:
-        """`done`; `stale`, run with other parameters than the plan's; `failed`; or `missing`."""
+        """`done`; `stale`, where something differs from the manifest; `failed`; or `missing`."""
         if self.manifest is None:
             return "failed" if self._failed else "missing"
-        run_with = {name: value for name, value in self.manifest["parameters"].items() if name != "output"}
-        return "done" if run_with == dict(self.parameters) else "stale"
+        return "stale" if self.outdated else "done"
 
     @property
     def notebook(self) -> Path | None:
@@ -87,17 +91,42 @@ class CellResult:
 
 
 def load_results(plan_file: Path) -> dict[str, CellResult]:
-    """Return every cell of a plan under its name; the results lie beside the plan's file."""
+    """Return every cell of a plan under its name.
+
+    The results lie beside the plan's file. The files that went into a cell are looked up in the working directory, as the
+    manifest names them.
+    """
     plan = json.loads(plan_file.read_text(encoding="utf-8"))
     root = plan_file.parent
+    digest = cache(sha256)  # cells share most of the files that went in
     results = {}
     for name, parameters in plan["cells"].items():
-        manifest = root / name / "manifest.json"
+        file = root / name / "manifest.json"
+        manifest = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
         results[name] = CellResult(
             name=name,
             parameters=parameters,
             directory=root / name,
             log=root / "logs" / f"{name}.ipynb",
-            manifest=json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else None,
+            manifest=manifest,
+            outdated=tuple(_find_outdated(root / name, parameters, manifest, digest)) if manifest else (),
         )
     return results
+
+
+def _find_outdated(
+    directory: Path, parameters: Mapping[str, Any], manifest: Mapping[str, Any], digest: Callable[[Path], str]
+) -> Iterator[str]:
+    run_with = {name: value for name, value in manifest["parameters"].items() if name != "output"}
+    for name in sorted({*run_with, *parameters}):
+        if name not in parameters or name not in run_with or run_with[name] != parameters[name]:
+            yield f"ran with {name} = {run_with.get(name)}, planned is {parameters.get(name)}"
+    for path, before in manifest["inputs"].items():
+        # One that is gone is passed over: data can be made again, and what imported a module that is gone has changed as well.
+        if Path(path).exists() and digest(Path(path)) != before:
+            yield f"{path} has changed since"
+    for name, before in manifest["outputs"].items():
+        if not (directory / name).exists():
+            yield f"{name} is missing"
+        elif sha256(directory / name) != before:
+            yield f"{name} is not the file that the cell wrote"

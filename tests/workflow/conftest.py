@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from gradlab.report import render_report
 
 PARTS = ("Snakefile", "config", "notebooks", "profiles", "src", "workflow")
 
@@ -81,3 +85,65 @@ def quick(copy_project: Callable[..., Copy]) -> Copy:
     copy = copy_project("--configfile", "config/quick.yaml")
     copy.snakemake()
     return copy
+
+
+def find_violations(page: Page) -> list[tuple[str, ...]]:
+    """What axe-core finds wrong with a page by WCAG 2.1, levels A and AA: rule, element, remedy."""
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+    found = Axe().run(page, options=rules).response["violations"]
+    return [(rule["id"], node["html"][:200], node["failureSummary"]) for rule in found for node in rule["nodes"]]
+
+
+@pytest.fixture
+def copy_results(quick: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the results of the quick study, with its plan and without pages, in the working directory."""
+    root = tmp_path / "results/quick"
+    shutil.copytree(quick.root / "results/quick", root, ignore=shutil.ignore_patterns("pages", "figures"))
+    monkeypatch.chdir(tmp_path)
+    return Path("results/quick")  # the paths in the plan are relative to the project
+
+
+@pytest.fixture
+def render(quick: Copy) -> Callable[[Path], Path]:
+    """A function that renders the report of results that were copied."""
+
+    def render(root: Path) -> Path:
+        return render_report(
+            root / "plan.json",
+            published=quick.root / "workflow/published",
+            templates=quick.root / "workflow/report",
+            data=root.parent / "data",
+        )
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "these tests need Chromium: install the package chromium, or set CHROMIUM to its path"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """A function that opens a file in a page that keeps the addresses it asks for (`asked`) and what it prints (`said`)."""
+    pages = []
+
+    def open_file(file: Path, *, width: int = 1280, height: int = 900, **options: Any) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": height}, **options)
+        pages.append(page)
+        page.asked, page.said = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.goto(file.resolve().as_uri())
+        return page
+
+    yield open_file
+    for page in pages:
+        page.close()

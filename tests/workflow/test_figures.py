@@ -24,7 +24,7 @@ def test_one_cell_alone_gives_its_figure(copy_project, figures, cell, metric):
     copy.snakemake(f"{folder}/metrics.json")
     assert [path.name for path in (copy.root / "results/regularization/published").iterdir()] == [cell]
     value = copy.read(f"{folder}/metrics.json")[f"{cell}.{metric}"]
-    assert judge(figures[f"{cell}.{metric}"], value)[0] == "exact", value
+    assert judge(figures[f"{cell}.{metric}"], value).verdict == "exact", value
 
 
 RUNS_AFTER_A_SEARCH = {
@@ -71,4 +71,4 @@ def test_a_run_with_the_published_best_lambda_gives_its_figures(
     values = json.loads((tmp_path / "cell/metrics.json").read_text())
     printed = [name for name in values if name in figures]
     assert len(printed) == {"fine-1": 1, "final": 2}[cell]
-    assert {name: judge(figures[name], values[name])[0] for name in printed} == dict.fromkeys(printed, "exact")
+    assert {name: judge(figures[name], values[name]).verdict for name in printed} == dict.fromkeys(printed, "exact")

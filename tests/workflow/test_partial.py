@@ -1,12 +1,12 @@
-"""Reports of studies of which only a part is there: they are rendered, and count what is missing."""
+"""Reports of studies of which only a part is as it should be: they are rendered, and say what is not."""
 
+import json
 import shutil
 from fnmatch import fnmatchcase
-from pathlib import Path
 
+import nbformat
 import pytest
-
-from gradlab.report import render_report
+from workflow.conftest import find_violations
 
 pytestmark = pytest.mark.workflow
 
@@ -20,20 +20,73 @@ pytestmark = pytest.mark.workflow
         "*/published/*",
     ],
 )
-def test_a_report_is_rendered_whatever_is_missing(quick, tmp_path, monkeypatch, absent):
-    root = tmp_path / "results/quick"
-    shutil.copytree(quick.root / "results/quick", root, ignore=shutil.ignore_patterns("pages"))
-    cells = quick.read("results/quick/plan.json")["cells"]
+def test_a_report_is_rendered_whatever_is_missing(copy_results, render, absent):
+    cells = json.loads((copy_results / "plan.json").read_text())["cells"]
     missing = [name for name in cells if fnmatchcase(name, absent)]
     for name in missing:
-        shutil.rmtree(root / name)
-    monkeypatch.chdir(tmp_path)
-    report = render_report(
-        Path("results/quick/plan.json"),  # the paths in the plan are relative to the project
-        published=quick.root / "workflow/published",
-        templates=quick.root / "workflow/report",
-        data=tmp_path / "data",
-    ).read_text(encoding="utf-8")
+        shutil.rmtree(copy_results / name)
+    report = render(copy_results).read_text(encoding="utf-8")
     assert missing
     assert f"{len(cells) - len(missing)} of {len(cells)} planned cells ran" in report
     assert f"{len(missing)} missing ({missing[0]}" in report
+
+
+FAILED, MISSING, STALE = (
+    "autodiff/published/jump",
+    "regularization/published/gradient_check",
+    "augmentation/published/none",
+)
+
+
+@pytest.fixture
+def damaged(copy_results):
+    """Results in which one cell failed, one is missing, and one ran under another setting than the plan's."""
+    log = copy_results / f"logs/{FAILED}.ipynb"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.read(copy_results / FAILED / "notebook.ipynb", as_version=4)
+    lines = ["Traceback (most recent call last)", "ValueError: broken on purpose"]
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="broken on purpose", traceback=lines)
+    notebook.cells.append(nbformat.v4.new_code_cell("fail()", outputs=[error]))
+    nbformat.write(notebook, log)
+    shutil.rmtree(copy_results / FAILED)
+    shutil.rmtree(copy_results / MISSING)
+    plan = json.loads((copy_results / "plan.json").read_text())
+    plan["cells"][STALE]["learning_rate"] = 0.5
+    (copy_results / "plan.json").write_text(json.dumps(plan))
+    return copy_results
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_failed_is_missing_or_stale_is_marked_and_no_old_number_shown(damaged, render, open_page, project, scheme):
+    page = open_page(render(damaged), color_scheme=scheme)
+    assert page.locator(".lead").inner_text().startswith("45 of 48 planned cells ran")
+    trouble = page.locator(".trouble").inner_text()
+    for state, name in (("failed", FAILED), ("missing", MISSING), ("stale", STALE)):
+        assert f"1 {state} ({name})" in trouble
+        study, _, cell = name.split("/")
+        tile = page.locator(f"#{study} .family li:has(.status.{state})")
+        assert tile.locator(".tile").inner_text() == cell
+        assert state in tile.locator(".status").inner_text()
+    assert "planned is 0.5" in page.locator(".family li:has(.status.stale)").inner_text()
+    for claim in ("derivative at 0 of a jump, written with two branches", "none: test loss before the first pass"):
+        row = page.locator("#ledger tbody tr", has=page.get_by_text(claim, exact=True))
+        assert row.get_attribute("data-verdict") == "not run"
+        assert row.locator("td[data-label=Ours]").inner_text().split()[0] == "–"
+    assert find_violations(page) == []
+    page.screenshot(path=project / f"results/test/report-damaged-{scheme}.png", full_page=True)
+    page.get_by_role("link", name="traceback").click()
+    assert page.locator("#error").inner_text().endswith("ValueError: broken on purpose")
+    assert find_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_nothing_half_rendered_takes_the_place_of_a_report(damaged, render, monkeypatch):
+    before = render(damaged).read_bytes()
+
+    def fail(*_arguments, **_options):
+        raise RuntimeError("stop")
+
+    monkeypatch.setattr("gradlab.report.describe_data", fail)
+    with pytest.raises(RuntimeError, match="stop"):
+        render(damaged)
+    assert (damaged / "report.html").read_bytes() == before

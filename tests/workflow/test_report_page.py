@@ -1,114 +1,326 @@
 """The report of the quick study in a real Chromium."""
 
-import os
+import io
+import json
 import re
-import shutil
+from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from playwright.sync_api import sync_playwright
+from bs4 import BeautifulSoup
+from PIL import Image
+from workflow.conftest import find_violations
 
 from gradlab.errata import VERDICTS
+from gradlab.ledger import count_verdicts, load_ledger
 
 pytestmark = pytest.mark.workflow
 
+SCHEMES = ("light", "dark")
+# A page of every notebook.
+PAGES = [
+    "autodiff/published/jump",
+    "autodiff/corrected/torch_functions",
+    "augmentation/published/both",
+    "augmentation/corrected/augmented-0",
+    "batch_size/published/1",
+    "batch_size/corrected/search-16",
+    "regularization/published/gradient_check",
+    "regularization/published/final",
+    "regularization/published/coarse",
+    "regularization/corrected/coarse-0",
+    "regularization/corrected/fine",
+    "regularization/corrected/row_order",
+]
+
 
 @pytest.fixture(scope="module")
-def browser():
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "these tests need Chromium: install the package chromium, or set CHROMIUM to its path"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+def root(quick):
+    return quick.root / "results/quick"
 
 
-@pytest.fixture
-def page(browser):
-    """A page that keeps the addresses it asks for and what it prints to the console."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.asked, page.said = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("console", lambda message: page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    yield page
-    page.close()
+@pytest.fixture(scope="module")
+def report(root):
+    return root / "report.html"
 
 
-def test_the_report_stands_alone(quick, page, project):
-    report = quick.root / "results/quick/report.html"
-    page.goto(report.as_uri())
-    assert [address for address in page.asked if not address.startswith("data:")] == [report.as_uri()]
+@pytest.fixture(scope="module")
+def documents(root, report):
+    """The report and the pages of notebooks, parsed, by path."""
+    return {
+        path.resolve(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in [report, *(root / "pages").rglob("*.html")]
+    }
+
+
+def load_images(page):
+    """Have every image loaded, those out of sight too."""
+    page.evaluate(
+        """async () => {
+            for (const image of document.images) image.loading = "eager";
+            await Promise.allSettled([...document.images].map((image) => image.decode()));
+        }"""
+    )
+
+
+def shown_rows(page):
+    return page.locator("#ledger tbody tr:visible")
+
+
+# What is there -------------------------------------------------------------------------------------
+
+
+def test_the_report_asks_for_nothing_outside_its_folder(root, report, open_page):
+    page = open_page(report)
+    load_images(page)
+    assert page.locator("img").count() > 80
+    assert page.evaluate("[...document.images].filter(image => image.naturalWidth === 0).map(image => image.src)") == []
+    assert all(address.startswith(f"{root.as_uri()}/") for address in page.asked)
     assert page.said == []
+
+
+def test_the_first_screen_says_what_was_found(root, report, open_page):
+    page = open_page(report)
+    counts = count_verdicts(load_ledger(root / "ledger.json"))
     assert page.locator("h1").inner_text() == "Published against reproduced"
-    lead = page.locator(".lead").first.inner_text()
-    assert lead.startswith("48 of 48 planned cells ran. Of 87 published figures")
-    assert page.locator("#ledger tbody tr:has(.verdict)").count() == 87
-    shown = page.evaluate("[...document.images].filter(image => image.complete && image.naturalWidth > 0).length")
-    assert shown == page.locator("img").count() >= 20
-    screenshots = project / "results/test"
-    screenshots.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=screenshots / "report.png")
-    page.screenshot(path=screenshots / "report-full.png", full_page=True)
+    lead = page.locator(".lead").inner_text()
+    assert lead.startswith(f"48 of 48 planned cells ran; of 87 published figures, {counts['exact']} are exact, ")
+    for number in (counts["within"] + counts["inside interval"], counts["outside"], counts["erratum"]):
+        assert f" {number} " in lead
+    assert page.locator("#ledger tbody tr").count() == 87
+    assert page.locator("#ledger tbody tr").nth(5).bounding_box()["y"] < 900
 
 
-def test_every_study_shows_its_deliverables(quick, page):
-    page.goto((quick.root / "results/quick/report.html").as_uri())
+def test_sections_stand_in_the_order_in_which_they_are_read(report, open_page):
+    page = open_page(report)
     assert page.locator("section > h2").all_inner_texts() == [
         "Ledger",
-        "Known errors",
+        "Deviations",
+        "Errata of the notebooks",
         "Edge cases of automatic differentiation",
         "Data augmentation on FashionMNIST",
         "Batch size on FashionMNIST",
         "A two-layer network on CIFAR-10",
+        "Cost",
         "Provenance",
+        "Jobs",
     ]
+
+
+def test_every_study_shows_its_deliverables(report, open_page):
+    page = open_page(report)
     assert page.locator("#autodiff dl.answers dt").count() >= 4
     assert page.locator("#augmentation figure").count() == 2 + 4
     assert page.locator("#batch_size figure").count() == 3 + 5
     assert page.locator("#regularization figure").count() >= 16
     for study in ("autodiff", "augmentation", "batch_size", "regularization"):
-        assert 2 <= page.locator(f"#{study} .conclusions li").count() <= 3
+        assert 2 <= page.locator(f"#{study} .conclusions > li").count() <= 3
+        assert page.locator(f"#{study} .conclusions .evidence a").count() >= 2
     assert page.locator("#errata article").count() == 7
     for number in range(1, 8):
         erratum = page.locator(f"#erratum-{number}")
         assert erratum.locator(".status").inner_text() in VERDICTS
         assert erratum.locator("a").count() >= 1
-    assert page.locator("img:not([alt]), img[alt='']").count() == 0
+    assert page.locator("figure img:not([alt]), figure img[alt='']").count() == 0
 
 
-def test_every_link_of_the_report_and_the_pages_resolves(quick, page):
-    report = quick.root / "results/quick/report.html"
-    page.goto(report.as_uri())
-    links = page.eval_on_selector_all("a[href]", "all => all.map(link => link.href)")
-    notebooks = sorted({link for link in links if "/pages/" in link})
-    assert len(notebooks) == 48
-    for notebook in notebooks:
-        page.goto(notebook)
-        links += page.eval_on_selector_all("a[href], link[href]", "all => all.map(link => link.href)")
-    assert page.said == []
-    for link in set(links):
-        address = urlparse(link)
-        assert address.scheme == "file", link
-        assert os.path.exists(unquote(address.path)), link
-    page.goto(report.as_uri())
-    anchors = page.eval_on_selector_all("a[href^='#']", "all => all.map(link => link.getAttribute('href'))")
-    assert anchors
-    assert all(page.locator(anchor).count() == 1 for anchor in anchors)
+def test_every_cell_stands_in_the_gallery_with_picture_and_time(root, report, open_page):
+    page = open_page(report)
+    planned = json.loads((root / "plan.json").read_text())["cells"]
+    tiles = page.locator(".family li")
+    assert tiles.count() == len(planned) == 48
+    for tile in tiles.all():
+        assert tile.locator("img").count() == 1
+        assert re.search(r"\d (s|min) · manifest", tile.text_content())
+    linked = page.locator(".family .tile").evaluate_all("all => all.map(tile => tile.getAttribute('href'))")
+    assert sorted(linked) == sorted(f"pages/{name}.html" for name in planned)
 
 
-def test_a_notebook_page_is_light_and_without_scripts(quick):
-    for file in (quick.root / "results/quick/pages").rglob("*.html"):
-        html = file.read_text(encoding="utf-8")
-        assert "<script" not in html
-        assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
-        without_figures = re.sub(r'src="data:[^"]*"', "", html)
-        assert len(without_figures) < 60_000, file.name
+# Links ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_scrolls_sideways_on_a_phone(quick, browser, scheme):
-    page = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme=scheme)
-    page.goto((quick.root / "results/quick/report.html").as_uri())
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.close()
+def test_every_link_leads_somewhere(documents):
+    seen = 0
+    for path, document in documents.items():
+        for link in document.select("[href]"):
+            address = urlparse(link["href"])
+            assert address.scheme == address.netloc == "", link
+            target = (path.parent / unquote(address.path)).resolve() if address.path else path
+            assert target.exists(), (path, link["href"])
+            if address.fragment:
+                assert documents[target].find(id=unquote(address.fragment)), (path, link["href"])
+            seen += 1
+        ids = [element["id"] for element in document.select("[id]")]
+        assert len(ids) == len(set(ids)), path
+    assert seen > 900
+
+
+def test_every_number_of_ours_leads_to_its_notebook_its_manifest_and_the_data(report, documents):
+    document = documents[report.resolve()]
+    numbers = document.select("#ledger td[data-label=Ours] a, #ledger td[data-label=Corrected] a")
+    numbers += document.select(
+        "section .scroll table td a[href^='pages/'], section .scroll table td a[href^='#cells-']"
+    )
+    assert len(numbers) > 120
+    for number in numbers:
+        pages = [number["href"]]
+        if number["href"].startswith("#"):
+            place = document.find(id=number["href"][1:])
+            place = place if "family" in place.get("class", []) else place.find_parent("section")
+            pages = [tile["href"] for tile in place.select("a.tile")]
+            assert pages, number
+        for address in pages:
+            path = (report.parent / address).resolve()
+            (manifest,) = documents[path].select("#origin a[href$='/manifest.json']")
+            inputs = json.loads((path.parent / manifest["href"]).read_text())["inputs"]
+            data = {name: digest for name, digest in inputs.items() if name.endswith("dataset.json")}
+            for name, digest in data.items():
+                text = documents[path].find(id="origin").get_text()
+                assert digest in text
+                assert digest in document.find(id=f"data-{Path(name).parent.name}").find_next("p").get_text()
+
+
+# Sorting and filtering -----------------------------------------------------------------------------
+
+
+def column(page, label):
+    return page.locator(f"#ledger td[data-label={label}]").evaluate_all("all => all.map(cell => cell.dataset.value)")
+
+
+def test_the_ledger_is_sorted_by_mouse(report, open_page):
+    page = open_page(report)
+    before = column(page, "Difference")
+    header = page.locator("#ledger thead th", has_text="Difference")
+    header.locator("button").click()
+    assert header.get_attribute("aria-sort") == "ascending"
+    ascending = column(page, "Difference")
+    known = [float(value) for value in ascending if value]
+    assert known == sorted(known) and len(set(known)) > 10
+    assert ascending[len(known) :] == [""] * (87 - len(known))  # what is missing comes last
+    header.locator("button").click()
+    assert header.get_attribute("aria-sort") == "descending"
+    assert [float(value) for value in column(page, "Difference") if value] == known[::-1]
+    assert column(page, "Difference")[len(known) :] == [""] * (87 - len(known))
+    header.locator("button").click()
+    assert header.get_attribute("aria-sort") is None
+    assert column(page, "Difference") == before
+
+
+def test_the_ledger_is_sorted_by_keyboard(report, open_page):
+    page = open_page(report)
+    page.locator("#ledger thead th", has_text="Claim").locator("button").focus()
+    for key, order in (("Enter", "ascending"), ("Space", "descending")):
+        page.keyboard.press(key)
+        claims = page.locator("#ledger tbody th").all_inner_texts()
+        assert page.locator("#ledger [aria-sort]").get_attribute("aria-sort") == order
+        expected = page.evaluate("texts => [...texts].sort((one, other) => one.localeCompare(other, 'en'))", claims)
+        assert claims == (expected if order == "ascending" else expected[::-1])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Source"
+
+
+def test_the_ledger_is_filtered_by_mouse(root, report, open_page):
+    page = open_page(report)
+    counts = count_verdicts(load_ledger(root / "ledger.json"))
+    exact = page.locator("label.verdict.exact")
+    assert exact.inner_text().split()[-1] == str(counts["exact"])
+    exact.click()
+    assert shown_rows(page).count() == counts["exact"]
+    assert page.locator("#ledger output").inner_text() == f"{counts['exact']} of 87 figures"
+    page.locator("label.verdict.within").click()
+    assert shown_rows(page).count() == counts["exact"] + counts["within"]
+    page.locator("#ledger select").select_option("Autodiff")
+    assert shown_rows(page).count() == 7
+    assert set(page.locator("#ledger tbody tr:visible td:first-child").all_inner_texts()) == {"Autodiff"}
+
+
+def test_the_ledger_is_filtered_by_keyboard(report, open_page):
+    page = open_page(report)
+    page.locator("#ledger input[type=search]").focus()
+    page.keyboard.type("passes F 2.4")
+    assert page.locator("#ledger tbody tr:visible th").all_inner_texts() == ["test: passes until training accuracy 1"]
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    assert shown_rows(page).count() == 87
+    page.locator("#ledger input[value='not run']").focus()
+    page.keyboard.press("Space")
+    rows = shown_rows(page)
+    assert 0 < rows.count() < 87
+    assert set(rows.evaluate_all("all => all.map(row => row.dataset.verdict)")) == {"not run"}
+
+
+def test_without_javascript_the_ledger_is_complete(report, open_page):
+    page = open_page(report, java_script_enabled=False)
+    assert page.locator("#ledger tbody tr:visible").count() == 87
+    assert not page.locator("#ledger form").is_visible()
+
+
+# Readers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_report_is_accessible_and_does_not_scroll_sideways(report, open_page, project, scheme, width):
+    page = open_page(report, width=width, color_scheme=scheme)
+    assert find_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    screenshots = project / "results/test"
+    screenshots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=screenshots / f"report-{scheme}-{width}.png")
+    load_images(page)
+    page.screenshot(path=screenshots / f"report-{scheme}-{width}-full.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pages_of_notebooks_are_accessible_quiet_and_do_not_scroll_sideways(root, open_page, project, scheme):
+    for name in PAGES:
+        page = open_page(root / f"pages/{name}.html", width=360, color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+        assert page.evaluate("[...document.images].filter(image => image.naturalWidth === 0).length") == 0, name
+        assert {address for address in page.asked if not address.startswith("data:")} == {
+            (root / f"pages/{name}.html").as_uri(),
+            (root / "pages/style.css").as_uri(),
+        }
+        assert page.said == [], name
+        assert find_violations(page) == [], name
+        page.set_viewport_size({"width": 1280, "height": 900})
+        file = project / f"results/test/page-{name.replace('/', '-')}-{scheme}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=file, full_page=True)
+        page.close()
+
+
+def test_pages_of_notebooks_are_light_and_without_scripts(documents, report):
+    pages = {path: document for path, document in documents.items() if path != report.resolve()}
+    assert len(pages) == 48
+    for path, document in pages.items():
+        assert not document.select("script, iframe, object, embed, form"), path
+        for image in document.select("img"):
+            assert image["alt"].strip(), path
+            assert image["src"].startswith("data:image/")
+            image["src"] = ""
+        assert len(str(document).encode()) < 60_000, path
+        assert all(not block.has_attr("open") for block in document.select("details.code")[2:]), path
+
+
+@pytest.mark.parametrize("scheme, ground", [("light", (255, 255, 255)), ("dark", (20, 23, 28))])
+def test_figures_follow_the_scheme(report, open_page, scheme, ground):
+    page = open_page(report, color_scheme=scheme)
+    for figure in (page.locator("#jobs img"), page.locator("#augmentation figure img").first):
+        figure.scroll_into_view_if_needed()
+        figure.evaluate("image => image.decode()")
+        picture = Image.open(io.BytesIO(figure.screenshot())).convert("RGB")
+        assert picture.getpixel((2, 2)) == ground
+        colours = picture.getcolors(picture.width * picture.height)
+        ink = min(colours, key=lambda entry: sum(entry[1]) * (1 if scheme == "light" else -1))[1]
+        assert sum(ink) < 150 if scheme == "light" else sum(ink) > 600
+
+
+def test_in_print_the_report_is_black_on_white_without_controls(report, open_page, project):
+    page = open_page(report, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    look = page.evaluate("(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))")
+    assert look == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    assert not page.locator("#ledger form").is_visible()
+    assert page.locator("#ledger tbody tr:visible").count() == 87
+    page.pdf(path=project / "results/test/report.pdf")

@@ -14,7 +14,7 @@ rule autodiff_cell:
         sources=sources_of("notebooks/autodiff.ipynb"),
     output:
         **cell_files("function", "detail"),
-        answers=CELL / "answers.json",
+        answers=cell_file("answers.json", "answers"),
     log:
         CELL_LOG,
     wildcard_constraints:
@@ -35,7 +35,7 @@ rule derivative_sweep_cell:
         sources=sources_of("notebooks/derivative_sweep.ipynb"),
     output:
         **cell_files("functions"),
-        answers=CELL / "answers.json",
+        answers=cell_file("answers.json", "answers"),
     log:
         CELL_LOG,
     wildcard_constraints:

@@ -13,6 +13,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "src"), *filter(None, 
 from gradlab.config import ConfigError, check_config
 from gradlab.files import save_json, sha256
 from gradlab.sources import imported_sources
+from gradlab.studies import STUDIES
 
 try:
     check_config(config, PROJECT / "workflow/schemas/config.schema.yaml")
@@ -28,8 +29,12 @@ PLAN = {"time_limit": config["time_limit"], "cells": {}, "datasets": {}}
 PLAN_FILE = RESULTS / "plan.json"
 
 
+# What `snakemake --report` opens with.
+report: "../report/captions/study.rst"
+
+
 wildcard_constraints:
-    study="autodiff|augmentation|batch_size|regularization",
+    study="|".join(STUDIES),
     protocol="published|corrected",
     cell=r"[A-Za-z0-9_.-]+",
 
@@ -85,12 +90,43 @@ def runs_compared(wildcards):
 def cell_files(*figures):
     """What every cell writes, and its figures by name."""
     return {
-        "notebook": CELL / "notebook.ipynb",
-        "metrics": CELL / "metrics.json",
-        "curves": CELL / "curves.csv",
-        "figures": [CELL / f"{figure}.svg" for figure in figures],
-        "manifest": CELL / "manifest.json",
+        "notebook": cell_file("notebook.ipynb", "executed notebook"),
+        "metrics": cell_file("metrics.json", "metrics"),
+        "curves": cell_file("curves.csv", "curves as a table"),
+        "figures": [cell_file(f"{figure}.svg", f"figure: {figure.replace('_', ' ')}") for figure in figures],
+        "manifest": cell_file("manifest.json", "manifest"),
     }
+
+
+def cell_file(file, content):
+    """A file that a cell writes, marked for `snakemake --report`; its caption has its name."""
+    return report(
+        CELL / file,
+        caption=f"../report/captions/{file}.rst",
+        category=study_in_words,
+        subcategory=protocol_in_words,
+        labels={"cell": "{cell}", "file": content},
+    )
+
+
+def report_file(file, content):
+    """A file that takes all cells together, marked for `snakemake --report`; its caption has its name."""
+    return report(
+        RESULTS / file,
+        caption=f"../report/captions/{file}.rst",
+        category="Published against reproduced",
+        labels={"file": content},
+    )
+
+
+def study_in_words(wildcards):
+    """The title of a study, as the report has it."""
+    return STUDIES[wildcards.study].title
+
+
+def protocol_in_words(wildcards):
+    """What the cells of a protocol do."""
+    return {"published": "As published", "corrected": "Corrected"}[wildcards.protocol]
 
 
 def sources_of(*files):

@@ -1,8 +1,10 @@
 # The report: every published figure beside ours, and a page for every executed notebook. It needs all cells; where some fail,
 # it is rendered at the end all the same and shows them as failed or missing.
 
-PUBLISHED = ["figures.yaml", "settings.yaml", "corrected.yaml", "augmentation_curves.csv", "batch_size_curves.csv"]
-TEMPLATES = ["report.html.j2", "style.css", "notebook/index.html.j2", "notebook/conf.json"]
+PUBLISHED = ["figures.yaml", "claims.yaml", "settings.yaml", "corrected.yaml", "deviations.yaml"]
+PUBLISHED += ["augmentation_curves.csv", "batch_size_curves.csv"]
+TEMPLATES = ["report.html.j2", "ledger.html.j2", "macros.html.j2", "ledger.js", "style.css"]
+TEMPLATES += ["notebook/index.html.j2", "notebook/conf.json"]
 RENDER_REPORT = (
     f"python -m gradlab.report {PLAN_FILE} --published workflow/published --templates workflow/report --data {DATA}"
 )
@@ -15,10 +17,10 @@ rule report:
         templates=[f"workflow/report/{file}" for file in TEMPLATES],
         sources=["src/gradlab/report.py", *sources_of("src/gradlab/report.py")],
     output:
-        report=RESULTS / "report.html",
-        ledger=RESULTS / "ledger.json",
-        tables=[RESULTS / "ledger.csv", RESULTS / "errata.csv"],
-        pages=directory(RESULTS / "pages"),
+        report=report_file("report.html", "report"),
+        ledger=report_file("ledger.json", "ledger and errata, for programs"),
+        tables=[report_file("ledger.csv", "ledger"), report_file("errata.csv", "errata")],
+        folders=[directory(RESULTS / "pages"), directory(RESULTS / "figures")],
     params:
         plan=PLAN["cells"],
     message:

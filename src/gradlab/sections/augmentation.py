@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gradlab.blocks import Block, Heading, Table, Text, draw, show_figure
+from gradlab.blocks import Block, Heading, Table, Text, cite, draw, show_figure
 from gradlab.conclusions import compare_settings
 from gradlab.material import Material
 from gradlab.plots.arms import plot_arms
@@ -34,9 +34,9 @@ def _show_published(material: Material) -> list[Block]:
                 name,
                 entry.shown or entry.published,
                 entry.published,
-                metrics[f"{name}.final_test_accuracy"],
-                metrics[f"{name}.test_accuracy_mean_last_five"],
-                metrics[f"{name}.passes"],
+                cite(metrics[f"{name}.final_test_accuracy"], cell),
+                cite(metrics[f"{name}.test_accuracy_mean_last_five"], cell),
+                cite(metrics[f"{name}.passes"], cell),
             ]
         )
     return [
@@ -49,6 +49,7 @@ def _show_published(material: Material) -> list[Block]:
         ),
         draw(
             plot_settings(material.curves("augmentation", "setting"), material.log("augmentation")),
+            "settings",
             alt="Four panels: loss and accuracy on training and test images over passes, for each setting, reproduced "
             "as full lines and published as dashed ones.",
             caption="Loss and accuracy over passes, ours (full) and published (dashed). Both start from the same "
@@ -73,25 +74,26 @@ def _show_corrected(material: Material) -> list[Block]:
     rows = []
     for name in trained:
         arm = summarise_arm(list(accuracy[name].values()))
+        runs = material.corrected("augmentation", f"{name}.final_test_accuracy")
         rows.append(
             [
                 name,
                 arm.n,
                 material.published_text(f"{name}.final_test_accuracy"),
-                print_spread(arm),
+                cite(print_spread(arm), *runs),
                 print_interval(arm.mean_interval) or arm.method,
-                print_runs(list(_runs(material, name, "test_accuracy_mean_last_five").values())),
-                print_runs(list(_runs(material, name, "passes").values())),
+                cite(print_runs(list(_runs(material, name, "test_accuracy_mean_last_five").values())), *runs),
+                cite(print_runs(list(_runs(material, name, "passes").values())), *runs),
             ]
         )
-    comparisons = {
-        f"{first} − {second}{when}": compare_settings(material, first, second, metric)
-        for metric, when in (
-            ("final_test_accuracy", ""),
-            ("test_accuracy_mean_last_five", ", mean of last five passes"),
-        )
-        for first, second in _COMPARISONS
-    }
+    comparisons, compared = {}, {}
+    for metric, when in (("final_test_accuracy", ""), ("test_accuracy_mean_last_five", ", mean of last five passes")):
+        for first, second in _COMPARISONS:
+            comparison = f"{first} − {second}{when}"
+            comparisons[comparison] = compare_settings(material, first, second, metric)
+            compared[comparison] = [
+                cell for name in (first, second) for cell in material.corrected("augmentation", f"{name}.{metric}")
+            ]
     blocks: list[Block] = [
         Heading("Corrected: a transform for every image, several seeds"),
         Text(
@@ -122,6 +124,7 @@ def _show_corrected(material: Material) -> list[Block]:
                 published=published,
                 label="test accuracy after the last pass",
             ),
+            "arms",
             alt="Test accuracy of every corrected run as a dot, for each setting, with the mean, its 95 % interval, "
             "and the published accuracy as a hollow diamond.",
             caption="Every run, the mean of the setting and its 95 % interval; published: hollow diamond.",
@@ -129,9 +132,10 @@ def _show_corrected(material: Material) -> list[Block]:
     ]
     return [
         *blocks,
-        *show_comparisons(comparisons, quantity="test accuracy"),
+        *show_comparisons(comparisons, compared, quantity="test accuracy"),
         draw(
             plot_seeds(curves),
+            "seeds",
             alt="Four panels: loss and accuracy on training and test images over passes, thin lines for single seeds "
             "and a thick one for the median of each setting.",
             caption="Loss and accuracy over passes, every seed and the median of each setting.",

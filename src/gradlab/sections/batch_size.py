@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from gradlab.blocks import Block, Heading, Table, Text, draw, show_figure
+from gradlab.blocks import Block, Cited, Heading, Table, Text, cite, draw, show_figure
 from gradlab.conclusions import compare_rates
 from gradlab.material import Material
 from gradlab.plots.arms import plot_brackets
@@ -50,6 +50,7 @@ def _show_published(material: Material) -> list[Block]:
         ),
         draw(
             plot_batch_sizes(curves, log, against="update"),
+            "updates",
             alt="Four panels: loss and accuracy on training and test images against the number of updates, a line for "
             "each batch size, median over seeds with a band over their middle half, published dashed.",
             caption="Against the number of updates. Ours: median of the seeds, band over their middle half; published: dashed. "
@@ -57,11 +58,13 @@ def _show_published(material: Material) -> list[Block]:
         ),
         draw(
             plot_batch_sizes(curves, log, against="pass"),
+            "passes",
             alt="The same four panels against passes over the data.",
             caption="Against passes over the data.",
         ),
         draw(
             interpolation_bars(_interpolation_runs(cells), interpolated),
+            "interpolation",
             alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, "
             "ours beside the published ones.",
             caption="Updates and passes until the training accuracy is exactly 1. "
@@ -96,8 +99,8 @@ def _show_search(material: Material) -> list[Block]:
             [
                 name,
                 text,
-                *(_print_bracket(low, high) for low, high in [(min(stable), max(divergent)), majority]),
-                cell.metrics[f"{name}.learning_rate"],
+                *(cite(_print_bracket(low, high), cell) for low, high in [(min(stable), max(divergent)), majority]),
+                cite(cell.metrics[f"{name}.learning_rate"], cell),
             ]
         )
     return [
@@ -116,6 +119,7 @@ def _show_search(material: Material) -> list[Block]:
         ),
         draw(
             plot_brackets(pd.DataFrame(brackets), published),
+            "brackets",
             alt="For each batch size the bracket of the divergent learning rate under each seed, on a logarithmic "
             "axis, and the published rate as a hollow diamond.",
             caption="Brackets of the divergent learning rate, one for each seed; published: hollow diamond.",
@@ -133,7 +137,10 @@ def _show_corrected(material: Material) -> list[Block]:
     if not cells:
         return []
     curves = material.curves("batch_size", "batch_size", "corrected", "[0-9]*").astype({"batch_size": int})
-    comparisons = {f"B = {size}, found − published rate": pairs for size, pairs in compare_rates(material).items()}
+    comparisons, compared = {}, {}
+    for size, comparison in compare_rates(material).items():
+        name = f"B = {size}, found − published rate"
+        comparisons[name], compared[name] = comparison, [cells[size], material.done("batch_size")[size]]
     return [
         Heading("Corrected: half of the rates found"),
         Table(
@@ -141,15 +148,17 @@ def _show_corrected(material: Material) -> list[Block]:
             _HEADER,
             [_row(material, name, cell) for name, cell in cells.items()],
         ),
-        *show_comparisons(comparisons, quantity="test accuracy"),
+        *show_comparisons(comparisons, compared, quantity="test accuracy"),
         draw(
             plot_batch_sizes(curves, against="pass"),
+            "corrected-passes",
             alt="Four panels: loss and accuracy on training and test images against passes over the data, a line for "
             "each batch size, median over seeds with a band over their middle half.",
             caption="Against passes over the data, at half of the divergent rate found for each batch size.",
         ),
         draw(
             interpolation_bars(_interpolation_runs(cells), _published_interpolation(material)),
+            "corrected-interpolation",
             alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, "
             "at half of the rates found, beside the published ones.",
             caption="Updates and passes until the training accuracy is exactly 1, every seed as a dot.",
@@ -164,19 +173,19 @@ def _describe_arms(seeds: int) -> str:
     )
 
 
-def _row(material: Material, name: str, cell: CellResult) -> list[str | float | None]:
+def _row(material: Material, name: str, cell: CellResult) -> list[str | Cited | None]:
     """Return the row of one batch size under `_HEADER`."""
     metrics = cell.metrics
     accuracy = summarise_arm(metrics[f"{name}.final_test_accuracy"])
     return [
         name,
-        metrics[f"{name}.learning_rate"],
+        cite(metrics[f"{name}.learning_rate"], cell),
         material.published_text(f"{name}.final_test_accuracy"),
-        print_spread(accuracy),
+        cite(print_spread(accuracy), cell),
         print_interval(accuracy.mean_interval) or accuracy.method,
-        print_runs(metrics[f"{name}.test_accuracy_mean_last_five"]),
+        cite(print_runs(metrics[f"{name}.test_accuracy_mean_last_five"]), cell),
         material.published_text(f"{name}.interpolation_updates"),
-        print_runs(metrics[f"{name}.interpolation_updates"]),
+        cite(print_runs(metrics[f"{name}.interpolation_updates"]), cell),
     ]
 
 

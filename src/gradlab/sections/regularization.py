@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradlab.blocks import Block, Gallery, Heading, Table, Text, draw, show_figure
+from gradlab.blocks import Block, Gallery, Heading, Table, Text, cite, draw, show_figure
 from gradlab.conclusions import VARIANTS, compare_variant
 from gradlab.material import Material
 from gradlab.plots.arms import plot_arms
 from gradlab.plots.regularization import compare_searches
+from gradlab.results import CellResult
 from gradlab.sections.comparisons import show_comparisons
 from gradlab.sections.text import print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
@@ -37,8 +38,8 @@ def _show_published(material: Material) -> list[Block]:
                 "Relative error of the written-out gradients against centred differences, over every parameter.",
                 ["Parameter", "Published", "Ours"],
                 [
-                    [n, material.published_text(f"gradient_check.{n}"), check.metrics[f"gradient_check.{n}"]]
-                    for n in names
+                    [n, material.published_text(metric), cite(check.metrics[metric], check)]
+                    for n, metric in ((name, f"gradient_check.{name}") for name in names)
                 ],
             ),
             show_figure(check, "errors", "Too large a step truncates, too small a step rounds."),
@@ -53,18 +54,21 @@ def _show_published(material: Material) -> list[Block]:
             Heading("Search for λ"),
             draw(
                 compare_searches(searches),
+                "searches",
                 alt="Validation accuracy against λ for the coarse and the fine search; ours as dots joined by lines, "
                 "published as hollow rings.",
                 caption="Validation accuracy against λ. A ring around a dot: the published and the reproduced value agree.",
             ),
         ]
         for name, table in searches.items():
-            rows = table[["lambda", "published", "ours"]].itertuples(index=False)
             blocks.append(
                 Table(
                     f"The {name} search: validation accuracy; best λ {cells[name].metrics[f'{name}.best_lambda']!r}.",
                     ["λ", "Published", "Ours"],
-                    [list(row) for row in rows],
+                    [
+                        [lmbda, text, cite(ours, cells[cell])]
+                        for cell, lmbda, text, ours in table[["cell", "lambda", "text", "ours"]].itertuples(index=False)
+                    ],
                 )
             )
     blocks += _trainings(material, ["final"], "Final network")
@@ -89,7 +93,7 @@ def _show_row_order(material: Material) -> list[Block]:
         Table(
             "Validation accuracy of the coarse search by the order of the rows before the first shuffle.",
             ["λ", "Notebook's order", "Data's own order", "Difference"],
-            [list(row) for row in zip(*columns, strict=True)],
+            [[lmbda, *(cite(value, cell) for value in values)] for lmbda, *values in zip(*columns, strict=True)],
         ),
     ]
 
@@ -128,7 +132,7 @@ def _show_choice(material: Material) -> list[Block]:
                 [
                     [
                         lmbda,
-                        accuracy,
+                        cite(accuracy, cell),
                         "chosen" if lmbda == found["best_lambda"] else "not told apart" if lmbda in alike else "lower",
                     ]
                     for lmbda, accuracy in rows
@@ -147,14 +151,26 @@ def _show_final(material: Material) -> list[Block]:
     rows = []
     for cell, found in runs.items():
         arm = summarise_arm(list(found.values()))
+        seeds = _cells_of(material, cell)
         others = [
-            print_runs(list(material.runs("regularization", f"{cell}.{metric}").values())) for metric in _ACCURACIES[:2]
+            cite(print_runs(list(material.runs("regularization", f"{cell}.{metric}").values())), *seeds)
+            for metric in _ACCURACIES[:2]
         ]
-        published = material.published_text(f"{cell}.test_accuracy")
         rows.append(
-            [arms[cell], arm.n, *others, published, print_spread(arm), print_interval(arm.mean_interval) or arm.method]
+            [
+                arms[cell],
+                arm.n,
+                *others,
+                material.published_text(f"{cell}.test_accuracy"),
+                cite(print_spread(arm), *seeds),
+                print_interval(arm.mean_interval) or arm.method,
+            ]
         )
     comparisons = {f"{words} − final": compare_variant(material, variant) for variant, words in VARIANTS.items()}
+    compared = {
+        f"{words} − final": _cells_of(material, variant) + _cells_of(material, "final")
+        for variant, words in VARIANTS.items()
+    }
     published = material.published_text("final.test_accuracy")
     blocks: list[Block] = [
         Heading("Corrected: the final network and its variants, several seeds"),
@@ -181,12 +197,17 @@ def _show_final(material: Material) -> list[Block]:
                 published={"final": float(published)} if published else None,
                 label="test accuracy",
             ),
+            "arms",
             alt="Test accuracy of every run of the final network and of its variants as a dot, with means and 95 % "
             "intervals, and the published accuracy as a hollow diamond.",
             caption="Every run, the mean and its 95 % interval; published: hollow diamond.",
         ),
     ]
-    return blocks + show_comparisons(comparisons, quantity="test accuracy")
+    return blocks + show_comparisons(comparisons, compared, quantity="test accuracy")
+
+
+def _cells_of(material: Material, arm: str) -> list[CellResult]:
+    return material.corrected("regularization", f"{arm}.test_accuracy")
 
 
 _ACCURACIES = ("training_accuracy", "validation_accuracy", "test_accuracy")
@@ -221,12 +242,13 @@ def _describe_metric(material: Material, name: str, metric: str) -> str | None:
 
 
 def _search_table(material: Material, search: str) -> pd.DataFrame:
-    """Return λ, our validation accuracy and the published one (NaN where there is none) for every run of a search."""
+    """Return cell, λ, our validation accuracy and the published one, as printed and as a number, for every run of a search."""
     cells = material.done("regularization")
     rows = []
     for path in cells[search].parameters["runs"]:
         name = Path(path).parent.name
         run = cells[name].metrics
         accuracy = f"{name}.validation_accuracy"
-        rows.append((run[f"{name}.lambda"], float(material.published_text(accuracy) or "nan"), run[accuracy]))
-    return pd.DataFrame(rows, columns=["lambda", "published", "ours"])
+        text = material.published_text(accuracy)
+        rows.append((name, run[f"{name}.lambda"], text, float(text or "nan"), run[accuracy]))
+    return pd.DataFrame(rows, columns=["cell", "lambda", "text", "published", "ours"])

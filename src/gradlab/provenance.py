@@ -1,0 +1,144 @@
+"""What the results cost and what they were made from: time, machine, versions, commit, seeds, data."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gradlab.blocks import Cited, Table
+from gradlab.files import sha256
+from gradlab.jobs import print_time
+from gradlab.results import CellResult
+from gradlab.studies import STUDIES
+
+
+def measure_cost(results: Mapping[str, CellResult]) -> list[Table]:
+    """Return the time that the complete cells took, by study and protocol, and when and where they ran."""
+    done = [result for result in results.values() if result.status == "done"]
+    if not done:
+        return []
+    groups: dict[tuple[str, str], list[CellResult]] = {}
+    for result in done:
+        groups.setdefault((result.study, result.protocol), []).append(result)
+    rows = [_cost_row(STUDIES[study].short, protocol, cells) for (study, protocol), cells in groups.items()]
+    rows.append(_cost_row("all", "", done))
+    started = [datetime.fromisoformat(result.manifest["started"]) for result in done]
+    ended = [
+        start + timedelta(seconds=result.manifest["wall_seconds"]) for start, result in zip(started, done, strict=True)
+    ]
+    machine = [
+        ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
+        ["last cell ended", f"{max(ended):%Y-%m-%d %H:%M} UTC"],
+        *_count_facts(
+            {
+                "processor": [f"{r.manifest['machine']['cpu']}, {r.manifest['machine']['cores']} cores" for r in done],
+                "system": [r.manifest["machine"]["system"] for r in done],
+                "threads of a cell": [str(r.manifest["machine"]["threads"]) for r in done],
+            }
+        ),
+    ]
+    header = ["Study", "Protocol", "Cells", "Time", "Longest cell", "Its time"]
+    return [
+        Table("Wall time of the cells, added up as if they had run one after the other", header, rows),
+        Table("When and where they ran", ["", ""], machine),
+    ]
+
+
+def describe_provenance(results: Mapping[str, CellResult]) -> list[Table]:
+    """Return tables of the commit, the versions and the seeds behind the complete cells."""
+    done = [result for result in results.values() if result.status == "done"]
+    if not done:
+        return []
+    facts = {
+        "commit": [_describe_commit(result.manifest["git"]) for result in done],
+        **{name: [result.manifest["versions"][name] for result in done] for name in done[0].manifest["versions"]},
+    }
+    return [Table("Commit and versions", ["", ""], _count_facts(facts)), _list_seeds(done)]
+
+
+def describe_data(results: Mapping[str, CellResult], data: Path) -> list[dict[str, Any]]:
+    """Return each prepared data set: `name`, the `digest` of its description, `current`, and its `table` of contents.
+
+    The digest is the one that stands in the manifests of the cells; `current` says whether all complete cells that used the
+    data set name it.
+    """
+    found = []
+    for description in sorted(data.glob("*/dataset.json")):
+        content = json.loads(description.read_text(encoding="utf-8"))
+        digest = sha256(description)
+        used = {
+            before
+            for result in results.values()
+            if result.manifest
+            for path, before in result.manifest["inputs"].items()
+            if path.endswith(f"{description.parent.name}/{description.name}")
+        }
+        rows = [[file, content_digest] for file, content_digest in content["content"].items()]
+        found.append(
+            {
+                "name": content["name"],
+                "id": description.parent.name,
+                "file": description.as_posix(),
+                "digest": digest,
+                "used": bool(used),
+                "current": used <= {digest},
+                "table": Table(f"Content of {content['name']}", ["File", "Digest"], rows),
+            }
+        )
+    return found
+
+
+def _cost_row(study: str, protocol: str, cells: Sequence[CellResult]) -> list[Any]:
+    seconds = [cell.manifest["wall_seconds"] for cell in cells]
+    longest = max(cells, key=lambda cell: cell.manifest["wall_seconds"])
+    return [
+        study,
+        protocol,
+        len(cells),
+        print_time(sum(seconds)),
+        Cited(longest.cell, [longest.name]),
+        print_time(max(seconds)),
+    ]
+
+
+def _count_facts(facts: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Return a row for every value of every fact, with the number of cells where they do not all share it."""
+    return [
+        [name, value if count == len(values) else f"{value} ({count} cells)"]
+        for name, values in facts.items()
+        for value, count in Counter(values).items()
+    ]
+
+
+def _list_seeds(done: Sequence[CellResult]) -> Table:
+    """Return the seeds of every study and protocol; one that fixes its seed in the replayed notebook has none here."""
+    groups: dict[tuple[str, str], tuple[set[int], set[int]]] = {}
+    for result in done:
+        roots, seeds = groups.setdefault((result.study, result.protocol), (set(), set()))
+        roots |= {result.parameters["root_seed"]} if "root_seed" in result.parameters else set()
+        seeds |= {
+            *result.parameters.get("seeds", []),
+            *([result.parameters["seed"]] if "seed" in result.parameters else []),
+        }
+    rows = [
+        [
+            STUDIES[study].short,
+            protocol,
+            _print_numbers(roots) or "–",
+            _print_numbers(seeds) or "those of the notebook",
+        ]
+        for (study, protocol), (roots, seeds) in groups.items()
+    ]
+    return Table("Seeds", ["Study", "Protocol", "Root seed", "Seeds"], rows)
+
+
+def _print_numbers(numbers: set[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))
+
+
+def _describe_commit(git: Mapping[str, Any] | None) -> str:
+    if git is None:
+        return "not in a repository"
+    return git["commit"] + (", with uncommitted changes" if git["dirty"] else "")

@@ -1,0 +1,85 @@
+"""Cost and provenance, from made cells."""
+
+import json
+
+import pytest
+from made_cells import finish_cell
+
+from gradlab.files import sha256
+from gradlab.provenance import describe_data, describe_provenance, measure_cost
+from gradlab.results import load_results
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Three cells of two studies that ran for 60, 30 and 7200 s, one that is missing, and the data of two of them."""
+    data = tmp_path / "data/made/dataset.json"
+    data.parent.mkdir(parents=True)
+    data.write_text(json.dumps({"name": "made", "content": {"images": "sha256:0123"}}))
+    cells = {
+        "batch_size/corrected/1": ({"seeds": [1, 0], "root_seed": 9}, 60, "10:00:00", "abc", [data]),
+        "batch_size/corrected/2": ({"seeds": [2], "root_seed": 9}, 30, "09:00:00", "abc", [data]),
+        "regularization/published/final": ({}, 7200, "11:30:00", "def", []),
+        "regularization/published/missing": None,
+    }
+    root = tmp_path / "results"
+    for name, cell in cells.items():
+        if cell is None:
+            continue
+        parameters, seconds, started, commit, inputs = cell
+        folder = root / name
+        folder.mkdir(parents=True)
+        finish_cell(folder, parameters, inputs=inputs)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest |= {"wall_seconds": seconds, "started": f"2026-01-01T{started}+00:00"}
+        manifest["git"] = {"commit": commit, "dirty": commit == "def"}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    (root / "plan.json").write_text(
+        json.dumps({"cells": {name: cell[0] if cell else {} for name, cell in cells.items()}})
+    )
+    return lambda: load_results(root / "plan.json")
+
+
+def test_cost_is_added_up_by_study_and_protocol(study):
+    times, where = measure_cost(study())
+    rows = [[item.value if hasattr(item, "cells") else item for item in row] for row in times.rows]
+    assert rows == [
+        ["Batch size", "corrected", 2, "1.5 min", "1", "1 min"],
+        ["Regularization", "published", 1, "2 h", "final", "2 h"],
+        ["all", "", 3, "2 h", "final", "2 h"],
+    ]
+    assert times.rows[0][4].cells == ["batch_size/corrected/1"]
+    facts = dict(where.rows)
+    assert facts["first cell started"] == "2026-01-01 09:00 UTC"
+    assert facts["last cell ended"] == "2026-01-01 13:30 UTC"
+    assert facts["processor"] == "made, 2 cores"
+
+
+def test_provenance_counts_what_cells_do_not_share_and_names_the_seeds(study):
+    facts, seeds = describe_provenance(study())
+    assert facts.rows == [
+        ["commit", "abc (2 cells)"],
+        ["commit", "def, with uncommitted changes (1 cells)"],
+        ["python", "3"],
+    ]
+    assert seeds.rows == [
+        ["Batch size", "corrected", "9", "0, 1, 2"],
+        ["Regularization", "published", "–", "those of the notebook"],
+    ]
+
+
+def test_data_are_named_by_the_digest_that_stands_in_the_manifests(study, tmp_path):
+    (found,) = describe_data(study(), tmp_path / "data")
+    description = tmp_path / "data/made/dataset.json"
+    assert (found["name"], found["id"], found["digest"]) == ("made", "made", sha256(description))
+    assert found["used"] and found["current"]
+    assert found["table"].rows == [["images", "sha256:0123"]]
+    description.write_text(json.dumps({"name": "made", "content": {"images": "sha256:4567"}}))
+    (changed,) = describe_data(study(), tmp_path / "data")
+    assert changed["used"] and not changed["current"]
+
+
+def test_without_a_complete_cell_there_is_nothing_to_say(tmp_path):
+    (tmp_path / "plan.json").write_text(json.dumps({"cells": {"autodiff/published/jump": {}}}))
+    results = load_results(tmp_path / "plan.json")
+    assert measure_cost(results) == describe_provenance(results) == describe_data(results, tmp_path) == []
