@@ -24,8 +24,9 @@ from rocrate_validator.models import Severity, ValidationSettings
 
 from gradlab import archive as archive_module
 from gradlab import report
-from gradlab.archive import METADATA, Layout, Member, Run, archive_study, describe_study, main
+from gradlab.archive import METADATA, archive_study, main
 from gradlab.cell import CellError, run_cell
+from gradlab.crate import Layout, Member, Run, describe_study
 
 PLAN = Path("results/plan.json")
 DONE, FAILED, MISSING = (f"autodiff/published/{cell}" for cell in ("jump", "power", "halving"))

@@ -81,7 +81,7 @@ def test_interval_rule_is_the_prediction_interval_of_the_seeds(runs, published):
     assert (found.low, found.high) == (low, high)
     assert found.verdict == ("inside interval" if low <= float(published) <= high else "outside")
     assert found.difference == pytest.approx(sum(runs) / len(runs) - float(published), abs=1e-12)
-    assert f"{len(runs)} seeds" in found.note
+    assert f"n = {len(runs)}" in found.note
 
 
 def test_a_search_is_as_wide_as_its_bracket():
@@ -91,7 +91,7 @@ def test_a_search_is_as_wide_as_its_bracket():
     found = judge(figure("0.0195", "interval"), runs, resolution=0.05)
     assert found.verdict == "inside interval"
     assert (found.low, found.high) == (0.02 / 1.05, 0.02)
-    assert "3 seeds, whose brackets are 5 % wide" in found.note
+    assert "n = 3, brackets of 5 %" in found.note
     assert judge(figure("0.0190", "interval"), runs, resolution=0.05).verdict == "outside"
 
 

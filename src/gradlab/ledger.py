@@ -129,11 +129,11 @@ def _judge_interval(figure: Figure, reproduced: Any, resolution: float) -> Judge
         return Judgement("not run", note=f"{arm.method}{gave}")
     low, high = arm.prediction_interval
     low /= 1 + resolution
-    bracket = f", whose brackets are {100 * resolution:g} % wide" if resolution else ""
+    bracket = f", brackets of {100 * resolution:g} %" if resolution else ""
     return Judgement(
         "inside interval" if low <= float(figure.value) <= high else "outside",
         arm.mean - float(figure.value),
-        f"95 % prediction interval of {arm.n} seeds{bracket}",
+        f"95 % prediction interval, n = {arm.n}{bracket}",
         low,
         high,
     )

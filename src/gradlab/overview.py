@@ -14,6 +14,7 @@ from gradlab.results import CellResult
 from gradlab.studies import STUDIES
 
 SYMBOLS = {"exact": "=", "within": "≈", "inside interval": "∈", "erratum": "!", "outside": "≠", "not run": "–"}
+_UNBROKEN = "\N{NO-BREAK SPACE}"
 _LISTED = 5  # names of cells, or claims, before "and 7 more"
 
 
@@ -58,7 +59,7 @@ def ledger_row(entry: Entry, material: Material, links: Links) -> dict[str, Any]
         "detail": detail,
         "value": mean_of(entry),
         "origin": links.origin(entry.cells) if entry.cells else None,
-        "difference": "–" if entry.difference is None else f"{entry.difference:+.2g}" if entry.difference else "0",
+        "difference": _print_difference(entry.difference),
         "order": VERDICTS.index(entry.verdict),
         "symbol": SYMBOLS[entry.verdict],
         "reason": "; ".join(filter(None, [entry.note, entry.why if entry.verdict != "not run" else None])),
@@ -84,11 +85,8 @@ def print_reproduced(entry: Entry) -> tuple[str, str]:
     if not isinstance(entry.reproduced, list):
         return value, ""
     known = sum(run is not None for run in entry.reproduced)
-    number = f"n = {known}" if known == len(entry.reproduced) else f"{known} of {len(entry.reproduced)} runs"
-    if entry.low is None:
-        return value, number
-    low, high = (print_figure(end, 5 if abs(end) > 1 else 4) for end in (entry.low, entry.high))
-    return value, f"[{low}, {high}], {number}"
+    number = _print_number(known) if known == len(entry.reproduced) else f"{known} of {len(entry.reproduced)} runs"
+    return value, number if entry.low is None else f"{_print_interval(entry.low, entry.high)}, {number}"
 
 
 def print_corrected(entry: Entry) -> tuple[str, str]:
@@ -98,13 +96,12 @@ def print_corrected(entry: Entry) -> tuple[str, str]:
     runs = entry.corrected_n + entry.corrected_missing
     if entry.corrected_mean is None:
         return "–", f"in none of {runs} runs"
-    mean = print_figure(entry.corrected_mean, 5 if entry.corrected_mean > 1 else 4)
+    mean = _print_short(entry.corrected_mean)
     if entry.corrected_missing:
         return mean, f"{entry.corrected_n} of {runs} runs"
     if entry.corrected_low is None:
         return mean, ""
-    low, high = (print_figure(end, 5 if end > 1 else 4) for end in (entry.corrected_low, entry.corrected_high))
-    return mean, f"[{low}, {high}], n = {entry.corrected_n}"
+    return mean, f"{_print_interval(entry.corrected_low, entry.corrected_high)}, {_print_number(entry.corrected_n)}"
 
 
 def print_figure(value: Any, digits: int = 6) -> str:
@@ -112,6 +109,25 @@ def print_figure(value: Any, digits: int = 6) -> str:
     if isinstance(value, bool) or not isinstance(value, float):
         return str(value)
     return f"{value:.{digits}g}"
+
+
+def _print_short(value: float) -> str:
+    """Return four significant digits of what is below 1, five above, and whole numbers from 10,000 on."""
+    return f"{value:.0f}" if abs(value) >= 10_000 else print_figure(value, 5 if abs(value) > 1 else 4)
+
+
+def _print_interval(low: float, high: float) -> str:
+    return f"[{_print_short(low)},{_UNBROKEN}{_print_short(high)}]"
+
+
+def _print_number(runs: int) -> str:
+    return f"n{_UNBROKEN}={_UNBROKEN}{runs}"
+
+
+def _print_difference(difference: float | None) -> str:
+    if difference is None:
+        return "–"
+    return f"{difference:+.0f}" if abs(difference) >= 100 else f"{difference:+.2g}" if difference else "0"
 
 
 def list_differences(entries: Sequence[Entry]) -> list[Table]:

@@ -110,7 +110,7 @@ def _first_evaluations(folder: Path) -> list[Figure]:
     for _, row in log[log["pass"].isin(["0", "1"])].iterrows():
         rule = {"rule": "exact"}
         if row["pass"] == "1":
-            rule = {"rule": "within", "limit": PASS_1_TOLERANCE, "why": "float32 rounding differs between machines"}
+            rule = {"rule": "within", "limit": PASS_1_TOLERANCE, "why": "float32 rounding"}
         for measure in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
             figures.append(
                 Figure(

@@ -238,7 +238,7 @@ def test_the_ledger_is_filtered_by_keyboard(report, open_page):
     page = open_page(report)
     page.locator("#ledger input[type=search]").focus()
     page.keyboard.type("passes F 2.4")
-    assert page.locator("#ledger tbody tr:visible th").all_inner_texts() == ["test: passes until training accuracy 1"]
+    assert page.locator("#ledger tbody tr:visible th").all_inner_texts() == ["test: passes to training accuracy 1"]
     page.keyboard.press("Control+A")
     page.keyboard.press("Delete")
     assert shown_rows(page).count() == 87
