@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradlab.jobs import describe_jobs, group_jobs, print_time
+from gradlab.jobs import describe_jobs, group_jobs
 from gradlab.results import CellResult
 
 NOWHERE = Path("there-is-no-such-folder")
@@ -226,25 +226,6 @@ def test_ten_thousand_cells_make_a_small_graph_at_once():
     # A tenth of a second on one core; the 10⁸ pairs of cells could not even be counted in this time.
     assert time.perf_counter() - start < 3
     assert labels_of(graph) == {"mnist", "coarse-0 … 4999", "coarse", "fine-0 … 4999", "report"}
-
-
-@pytest.mark.parametrize(
-    "seconds, text",
-    [
-        (0.3, "under 1 s"),
-        (0.95, "1 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (90, "1.5 min"),
-        (12 * 60, "12 min"),
-        (59.4 * 60, "59 min"),
-        (59.6 * 60, "1 h"),
-        (4320, "1.2 h"),
-        (90_000, "25 h"),
-    ],
-)
-def test_times_have_two_digits(seconds, text):
-    assert print_time(seconds) == text
 
 
 def test_the_graph_in_words():

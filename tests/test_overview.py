@@ -11,7 +11,6 @@ from gradlab.overview import (
     list_differences,
     list_verdicts,
     print_corrected,
-    print_figure,
     print_reproduced,
     summarise,
 )
@@ -81,14 +80,6 @@ def test_corrected_runs_are_printed_with_interval_and_number(n, missing, mean, l
     corrected = dict(zip(("n", "missing", "mean", "low", "high"), (n, missing, mean, low, high), strict=True))
     found = print_corrected(entry(**{f"corrected_{name}": value for name, value in corrected.items()}))
     assert as_typed(found) == printed
-
-
-@pytest.mark.parametrize(
-    "value, printed",
-    [(0.123456789, "0.123457"), (12000.0, "12000"), (3, "3"), (True, "True"), ("a", "a"), (2.5e-9, "2.5e-09")],
-)
-def test_numbers_have_six_digits(value, printed):
-    assert print_figure(value) == printed
 
 
 def test_figures_that_differ_stand_alone_and_those_not_compared_by_their_reason():

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from test_jobs import SEARCH, make_cells, numbered
@@ -207,8 +207,48 @@ def tangled_plans(draw):
     return reads
 
 
+# Arrows of two data sets pass close by the name of a study that is as wide as their column.
+PASSING_BY = {
+    "one/published/search_0a": ["cifar10"],
+    "one/published/anameofonelongword_1b": ["one/published/search_0a", "mnist"],
+    "two_words/corrected/anameofonelongword_2c": [
+        "one/published/anameofonelongword_1b",
+        "one/published/search_0a",
+        "mnist",
+    ],
+    "one/published/variant-binary_cross_entropy_3d": ["another_set"],
+    "one/published/variant-binary_cross_entropy_4e": [
+        "one/published/search_0a",
+        "one/published/anameofonelongword_1b",
+        "two_words/corrected/anameofonelongword_2c",
+        "another_set",
+    ],
+    "three/corrected/search_5f": [
+        "one/published/search_0a",
+        "one/published/variant-binary_cross_entropy_3d",
+        "one/published/variant-binary_cross_entropy_4e",
+        "cifar10",
+    ],
+    "three/corrected/anameofonelongword_6g": ["mnist"],
+    "one/corrected/anameofonelongword_7h": [
+        "one/published/anameofonelongword_1b",
+        "one/published/variant-binary_cross_entropy_3d",
+        "one/published/search_0a",
+        "cifar10",
+    ],
+    "three/published/anameofonelongword_8i": ["cifar10"],
+    "two_words/corrected/a_9j": [
+        "two_words/corrected/anameofonelongword_2c",
+        "one/published/anameofonelongword_1b",
+        "one/published/variant-binary_cross_entropy_3d",
+        "another_set",
+    ],
+}
+
+
 @settings(max_examples=25, deadline=None)
 @given(tangled_plans())
+@example(PASSING_BY)
 def test_no_graph_makes_arrows_run_through_boxes(reads):
     graph = group_jobs(make_cells(reads))
     figure = plot_jobs(graph)

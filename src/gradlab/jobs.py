@@ -9,6 +9,8 @@ import networkx as nx
 
 from gradlab.families import Family, family_of, group_families, label_family
 from gradlab.results import CellResult
+from gradlab.runs import find_sources
+from gradlab.text import print_time
 
 ROLES = ("data", "cells", "report")
 STATES = ("done", "stale", "failed", "missing")
@@ -92,16 +94,8 @@ def group_jobs(results: Mapping[str, CellResult]) -> nx.DiGraph:
 
 def _sources_of(result: CellResult, results: Mapping[str, CellResult]) -> list[Hashable]:
     """Return the folder of the data set that a cell reads, and the families of the cells that it reads."""
-    parameters = result.parameters
-    sources: list[Hashable] = [parameters["data"]] if parameters.get("data") else []
-    for path in [*parameters.get("runs", []), *filter(None, [parameters.get("search")])]:
-        name = "/".join(path.split("/")[-4:-1])  # …/<study>/<protocol>/<cell>/metrics.json
-        if name not in results:
-            raise ValueError(
-                f"{result.name} reads {path}, which no planned cell writes; name the metrics.json of a cell of the plan"
-            )
-        sources.append(family_of(results[name]))
-    return sources
+    data = result.parameters.get("data")
+    return [*([data] if data else []), *(family_of(source) for source in find_sources(result, results))]
 
 
 def _merge(families: Mapping[Family, Sequence[CellResult]], condensed: nx.DiGraph) -> dict[Hashable, Kind]:
@@ -146,16 +140,6 @@ def _count(cells: Sequence[CellResult], label: str) -> Kind:
     first, seconds = cells[0], sum(cell.manifest["wall_seconds"] for cell in done)
     counts = Counter(states)
     return Kind("cells", first.name, label, first.study, first.protocol, len(cells), seconds=seconds, **counts)
-
-
-def print_time(seconds: float) -> str:
-    """Return a time with two digits: `40 s`, `1.5 min`, `12 min`, `1.2 h`, `25 h`."""
-    if seconds < 0.95:
-        return "under 1 s"
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    value, unit = (seconds / 60, "min") if seconds < 59.5 * 60 else (seconds / 3600, "h")
-    return f"{value:.{0 if value >= 9.95 else 1}f}".removesuffix(".0") + f" {unit}"
 
 
 def describe_jobs(graph: nx.DiGraph) -> str:

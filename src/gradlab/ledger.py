@@ -15,7 +15,7 @@ import pandas as pd
 from gradlab.files import atomic_path, save_json
 from gradlab.published import Figure, corrected_cells, load_corrected, load_figures, load_settings, settings_of
 from gradlab.results import CellResult
-from gradlab.runs import collect_runs, find_cells
+from gradlab.runs import collect_runs, find_cells, find_sources
 from gradlab.stats import summarise_arm
 
 VERDICTS = ("exact", "within", "inside interval", "erratum", "outside", "not run")
@@ -247,11 +247,8 @@ def differing_settings(
 ) -> list[str]:
     """Say which settings of a cell, and of the cells whose results it uses, differ from those behind a published figure."""
     differences = changed_settings(figure_id, result, settings)
-    used = [*result.parameters.get("runs", []), *filter(None, [result.parameters.get("search")])]
-    by_directory = {other.directory: other for other in results.values()}
-    for path in used:
-        other = by_directory[Path(path).parent]
-        differences += differing_settings(f"{other.cell}.", other, results, settings)
+    for source in find_sources(result, results):
+        differences += differing_settings(f"{source.cell}.", source, results, settings)
     return list(dict.fromkeys(differences))
 
 

@@ -12,6 +12,7 @@ from gradlab.material import Material
 from gradlab.published import Deviation
 from gradlab.results import CellResult
 from gradlab.studies import STUDIES
+from gradlab.text import print_figure
 
 SYMBOLS = {"exact": "=", "within": "≈", "inside interval": "∈", "erratum": "!", "outside": "≠", "not run": "–"}
 _UNBROKEN = "\N{NO-BREAK SPACE}"
@@ -102,13 +103,6 @@ def print_corrected(entry: Entry) -> tuple[str, str]:
     if entry.corrected_low is None:
         return mean, ""
     return mean, f"{_print_interval(entry.corrected_low, entry.corrected_high)}, {_print_number(entry.corrected_n)}"
-
-
-def print_figure(value: Any, digits: int = 6) -> str:
-    """Return a number with at most `digits` significant digits, anything else as text."""
-    if isinstance(value, bool) or not isinstance(value, float):
-        return str(value)
-    return f"{value:.{digits}g}"
 
 
 def _print_short(value: float) -> str:

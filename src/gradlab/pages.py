@@ -13,9 +13,9 @@ from nbconvert import HTMLExporter, TemplateExporter
 from nbconvert.filters import Highlight2HTML
 
 from gradlab.files import atomic_path
-from gradlab.jobs import print_time
 from gradlab.results import CellResult
 from gradlab.svg import describe_svg, follow_scheme
+from gradlab.text import print_time
 
 
 class _PageExporter(HTMLExporter):

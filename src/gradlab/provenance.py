@@ -9,9 +9,9 @@ from typing import Any
 
 from gradlab.blocks import Cited, Table
 from gradlab.files import sha256
-from gradlab.jobs import print_time
 from gradlab.results import CellResult
 from gradlab.studies import STUDIES
+from gradlab.text import print_time
 
 
 def measure_cost(results: Mapping[str, CellResult]) -> list[Table]:

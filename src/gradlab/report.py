@@ -18,7 +18,7 @@ from gradlab.blocks import Gallery, Picture, draw
 from gradlab.errata import find_errata
 from gradlab.families import Family, label_family
 from gradlab.files import atomic_path
-from gradlab.jobs import describe_jobs, group_jobs, print_time
+from gradlab.jobs import describe_jobs, group_jobs
 from gradlab.ledger import build_ledger, save_ledger
 from gradlab.links import Links
 from gradlab.material import Material
@@ -28,7 +28,6 @@ from gradlab.overview import (
     list_deviations,
     list_differences,
     list_verdicts,
-    print_figure,
     summarise,
 )
 from gradlab.pages import render_pages
@@ -38,6 +37,7 @@ from gradlab.published import load_deviations
 from gradlab.results import CellResult, load_results
 from gradlab.sections import Section, build_sections
 from gradlab.studies import STUDIES
+from gradlab.text import print_figure, print_time
 
 _STATUS_SYMBOLS = {"done": "✓", "failed": "✗", "missing": "–", "stale": "↺"}
 

@@ -1,4 +1,4 @@
-"""Gathers one measurement over the seeds of an arm from the results of its cells."""
+"""Finds cells in a study, and gathers one measurement over the seeds of an arm from their results."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -17,6 +17,25 @@ def find_cells(
         for cell in results.values()
         if (cell.study, cell.protocol) == (study, protocol) and fnmatchcase(cell.cell, pattern)
     ]
+
+
+def find_sources(result: CellResult, results: Mapping[str, CellResult]) -> list[CellResult]:
+    """Return the cells whose results a cell reads: those that it compares (`runs`), and the search that it takes a value from.
+
+    Raises
+    ------
+    ValueError
+        It reads what no planned cell writes.
+    """
+    found = []
+    for path in [*result.parameters.get("runs", []), *filter(None, [result.parameters.get("search")])]:
+        name = "/".join(path.split("/")[-4:-1])  # …/<study>/<protocol>/<cell>/metrics.json
+        if name not in results:
+            raise ValueError(
+                f"{result.name} reads {path}, which no planned cell writes; name the metrics.json of a cell of the plan"
+            )
+        found.append(results[name])
+    return found
 
 
 def collect_runs(cells: Iterable[CellResult], metric: str) -> dict[int | None, float | None]:

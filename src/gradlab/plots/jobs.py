@@ -14,8 +14,9 @@ from matplotlib.patches import PathPatch, Polygon, Rectangle
 from matplotlib.path import Path
 from matplotlib.textpath import TextToPath
 
-from gradlab.jobs import STATES, Kind, print_time
+from gradlab.jobs import STATES, Kind
 from gradlab.plots import style
+from gradlab.text import print_time
 
 # All lengths are inches; places count from the upper left corner of the figure.
 _WIDTH = 11.0  # that a figure has at most, unless its chains are too long for it
@@ -265,7 +266,8 @@ def _measure(grid: _Grid) -> _Page:
             widths[column] = max(widths[column], _box_width(lines[kind]))
         for chain in grid.chains:
             study, protocol = _name_band(chain[0])
-            widths[0] = max(widths[0], _measure_text(study, _SIZE, "bold") + 2 * _STRIPE)
+            # A stripe before the name, and as much room after it for the arrows that leave the column.
+            widths[0] = max(widths[0], _measure_text(study, _SIZE, "bold") + 4 * _STRIPE)
             widths[1] = max(widths[1], _measure_text(protocol, _SIZE, "normal"))
         room = (_WIDTH - 2 * _MARGIN - widths.sum()) / (number - 1)
         if room >= _GAP:

@@ -8,8 +8,8 @@ from gradlab.material import Material
 from gradlab.plots.arms import plot_arms
 from gradlab.plots.augmentation import plot_seeds, plot_settings
 from gradlab.sections.comparisons import show_comparisons
-from gradlab.sections.text import print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
+from gradlab.text import print_interval, print_runs, print_spread
 
 _SETTINGS = ("none", "train", "test", "both")
 # Against no augmentation, and against the same network without the vote.

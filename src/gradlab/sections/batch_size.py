@@ -12,8 +12,8 @@ from gradlab.plots.batch_size import interpolation_bars, plot_batch_sizes
 from gradlab.published import BATCH_SIZE_SUBSET
 from gradlab.results import CellResult
 from gradlab.sections.comparisons import show_comparisons
-from gradlab.sections.text import print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
+from gradlab.text import print_interval, print_runs, print_spread
 
 _HEADER = [
     "Batch size",

@@ -12,8 +12,8 @@ from gradlab.plots.arms import plot_arms
 from gradlab.plots.regularization import compare_searches
 from gradlab.results import CellResult
 from gradlab.sections.comparisons import show_comparisons
-from gradlab.sections.text import print_interval, print_runs, print_spread
 from gradlab.stats import summarise_arm
+from gradlab.text import print_interval, print_runs, print_spread
 
 
 def show_regularization(material: Material) -> list[Block]:

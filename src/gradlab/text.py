@@ -1,8 +1,16 @@
-"""Numbers as the report's tables print them."""
+"""Numbers as the report prints them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from gradlab.stats import ArmSummary, summarise_arm
+
+
+def print_figure(value: Any, digits: int = 6) -> str:
+    """Return a number with at most `digits` significant digits, anything else as text."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    return f"{value:.{digits}g}"
 
 
 def print_spread(arm: ArmSummary) -> str | None:
@@ -28,3 +36,13 @@ def print_interval(interval: tuple[float, float] | None) -> str | None:
         return None
     digits = 4 if abs(interval[1]) <= 1 else 0
     return f"[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+
+
+def print_time(seconds: float) -> str:
+    """Return a time with two digits: `40 s`, `1.5 min`, `12 min`, `1.2 h`, `25 h`."""
+    if seconds < 0.95:
+        return "under 1 s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    value, unit = (seconds / 60, "min") if seconds < 59.5 * 60 else (seconds / 3600, "h")
+    return f"{value:.{0 if value >= 9.95 else 1}f}".removesuffix(".0") + f" {unit}"
