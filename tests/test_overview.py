@@ -31,8 +31,8 @@ def test_one_sentence_counts_cells_and_verdicts(make_material):
     results = make_material({"autodiff/published/jump": ({}, {}), "autodiff/published/power": None}).results
     verdicts = ["exact"] * 3 + ["within"] * 2 + ["inside interval", "erratum", "outside", "outside", "not run"]
     assert summarise(results, [entry(verdict=verdict) for verdict in verdicts]) == (
-        "1 of 2 planned cells ran; of 10 published figures, 3 are exact, 3 agree (2 within their tolerance, 1 inside the "
-        "interval of our seeds), 2 differ, 1 are errata of the notebooks, and 1 was not compared."
+        "1 of 2 planned cells ran; of 10 published figures, 3 are exact, 3 agree (2 within tolerance, 1 inside the interval "
+        "of our seeds), 2 differ, 1 is an erratum of the notebooks, and 1 was not compared."
     )
     assert describe_trouble(results) == "1 missing (autodiff/published/power)"
     assert describe_trouble({name: cell for name, cell in results.items() if cell.status == "done"}) == ""

@@ -222,7 +222,7 @@ def _say_settings(changed: Sequence[str]) -> str:
 _WHY_NOT_RUN = {
     "missing": "the cell has not run",
     "failed": "the cell failed",
-    "stale": "what is there comes from another configuration or other code",
+    "stale": "the cell is stale: other settings, code or data",
 }
 
 

@@ -25,14 +25,19 @@ def summarise(results: Mapping[str, CellResult], entries: Sequence[Entry]) -> st
     counts = count_verdicts(entries)
     agree = counts["within"] + counts["inside interval"]
     parts = [
-        f"{counts['exact']} are exact",
-        f"{agree} agree ({counts['within']} within their tolerance, {counts['inside interval']} inside the interval of "
-        "our seeds)",
-        f"{counts['outside']} differ",
-        f"{counts['erratum']} are errata of the notebooks",
+        _count(counts["exact"], "is exact", "are exact"),
+        _count(agree, "agrees", "agree")
+        + f" ({counts['within']} within tolerance, {counts['inside interval']} inside the "
+        "interval of our seeds)",
+        _count(counts["outside"], "differs", "differ"),
+        _count(counts["erratum"], "is an erratum of the notebooks", "are errata of the notebooks"),
     ]
-    compared = f"and {counts['not run']} {'was' if counts['not run'] == 1 else 'were'} not compared"
+    compared = f"and {_count(counts['not run'], 'was not compared', 'were not compared')}"
     return f"{done} of {len(results)} planned cells ran; of {len(entries)} published figures, {', '.join(parts)}, {compared}."
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def describe_trouble(results: Mapping[str, CellResult]) -> str:
