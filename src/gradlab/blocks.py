@@ -24,7 +24,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Text:
+    """A paragraph, and the names of the cells that its numbers come from."""
+
     text: str
+    cells: Sequence[str] = ()
     kind: ClassVar[str] = "text"
 
 
@@ -54,14 +57,15 @@ class Picture:
     ----------
     name
         Its name in the report, unlike that of any other picture of the section.
-    file
-        The file, where a cell has saved it; None for a figure of the report's own.
+    file, cells
+        The file, where a cell has saved it, and that cell's name; None and nothing for a figure of the report's own.
     """
 
     name: str
     svg: str
     caption: str
     file: Path | None = None
+    cells: Sequence[str] = ()
     kind: ClassVar[str] = "picture"
 
     @property
@@ -99,7 +103,7 @@ def cite(value: Any, *cells: CellResult) -> Cited | None:
 def show_figure(cell: CellResult, name: str, caption: str) -> Picture:
     """Return a figure that a cell saved under `name`."""
     file = cell.directory / f"{name}.svg"
-    return Picture(f"{cell.cell}-{name}", file.read_text(encoding="utf-8"), caption, file)
+    return Picture(f"{cell.cell}-{name}", file.read_text(encoding="utf-8"), caption, file, [cell.name])
 
 
 def draw(figure: Figure, name: str, *, alt: str, caption: str) -> Picture:

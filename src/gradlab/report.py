@@ -86,7 +86,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
         ledger=[ledger_row(entry, material, links) for entry in entries],
         differences=list_differences(entries),
         deviations=list_deviations(load_deviations(published), [section.study for section in sections]),
-        errata=[(erratum, links.evidence(erratum.cells)) for erratum in errata],
+        errata=errata,
         sections=[_section_context(section, links) for section in sections],
         cost=measure_cost(results),
         provenance=describe_provenance(results),
@@ -100,7 +100,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
 
 def _load_template(templates: Path, links: Links) -> Any:
     environment = Environment(loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"figure": print_figure, "origin": links.origin}
+    environment.filters |= {"figure": print_figure, "origin": links.origin, "evidence": links.evidence}
     return environment.get_template("report.html.j2")
 
 
@@ -112,7 +112,7 @@ def _section_context(section: Section, links: Links) -> dict[str, Any]:
     return {
         "study": section.study,
         "about": STUDIES[section.study],
-        "conclusions": [(conclusion.text, links.evidence(conclusion.cells)) for conclusion in section.conclusions],
+        "conclusions": section.conclusions,
         "blocks": section.blocks,
         "addresses": {
             picture.name: _place_picture(picture, section.study, links) for picture in _list_pictures(section)

@@ -161,6 +161,7 @@ def test_every_number_of_ours_leads_to_its_notebook_its_manifest_and_the_data(re
     numbers += document.select(
         "section .scroll table td a[href^='pages/'], section .scroll table td a[href^='#cells-']"
     )
+    numbers += document.select("figcaption a")
     assert len(numbers) > 120
     for number in numbers:
         pages = [number["href"]]

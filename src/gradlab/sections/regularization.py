@@ -110,7 +110,8 @@ def _show_overfitting(material: Material) -> list[Block]:
         Heading(f"Corrected: overfitting {cell.parameters['train_rows'][1]} images"),
         Text(
             f"Training accuracy after {cell.parameters['epochs']} epochs: {print_runs(runs)} over {len(runs)} seeds; "
-            f"exactly 1 under {full} of them."
+            f"exactly 1 under {full} of them.",
+            [cell.name for cell in cells.values()],
         ),
         show_figure(cell, "curves", f"{name}: cost, loss and accuracy over updates."),
     ]
