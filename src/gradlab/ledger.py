@@ -204,14 +204,21 @@ def _summarise_corrected(
     figure: Figure, results: Mapping[str, CellResult], beside: Mapping[str, Any]
 ) -> dict[str, float | None]:
     """Return n, mean and interval of the corrected runs that measure a figure."""
-    pattern = corrected_cells(figure.study, figure.id, beside)
-    cells = find_cells(results, figure.study, pattern) if pattern else []
+    cells = find_corrected(results, figure.study, figure.id, beside)
     if not any(figure.id in cell.metrics for cell in cells):
         return {f"corrected_{name}": None for name in ("n", "missing", "mean", "low", "high")}
     arm = summarise_arm(list(collect_runs(cells, figure.id).values()))
     low, high = arm.mean_interval or (None, None)
     found = {"n": arm.n, "missing": arm.missing, "mean": arm.mean, "low": low, "high": high}
     return {f"corrected_{name}": value for name, value in found.items()}
+
+
+def find_corrected(
+    results: Mapping[str, CellResult], study: str, metric: str, beside: Mapping[str, Any]
+) -> list[CellResult]:
+    """Return the planned corrected cells that measure a metric, by the patterns of `gradlab.published.load_corrected`."""
+    pattern = corrected_cells(study, metric, beside)
+    return find_cells(results, study, pattern) if pattern else []
 
 
 def _say_settings(changed: Sequence[str]) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from gradlab.ledger import Entry, changed_settings
-from gradlab.published import corrected_cells, load_corrected, load_log, load_settings
+from gradlab.ledger import Entry, changed_settings, find_corrected
+from gradlab.published import load_corrected, load_log, load_settings
 from gradlab.results import CellResult
 from gradlab.runs import Runs, collect_runs, find_cells, pair_runs
 from gradlab.stats import PairedComparison, compare_pairs
@@ -45,8 +45,7 @@ class Material:
 
     def corrected(self, study: str, metric: str) -> list[CellResult]:
         """The planned cells of the corrected protocol that measure a metric."""
-        pattern = corrected_cells(study, metric, self._beside)
-        return find_cells(self.results, study, pattern) if pattern else []
+        return find_corrected(self.results, study, metric, self._beside)
 
     def runs(self, study: str, metric: str) -> dict[int | None, float | None]:
         """A metric of all planned runs of the corrected protocol, by seed."""

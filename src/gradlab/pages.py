@@ -104,14 +104,13 @@ def _describe_origin(result: CellResult, page: Path, pages: Mapping[str, Path], 
         else:
             address = _link(page, pages[folder]) if folder in pages else None
         inputs.append((path, digest, address))
-    git = manifest["git"]
     return {
         "manifest": _link(page, result.directory / "manifest.json"),
         "started": manifest["started"],
         "time": print_time(manifest["wall_seconds"]),
         "machine": manifest["machine"],
         "versions": manifest["versions"],
-        "commit": None if git is None else git["commit"] + (", with uncommitted changes" if git["dirty"] else ""),
+        "commit": result.commit,
         "data": data,
         "inputs": inputs,
         "outputs": [

@@ -19,10 +19,7 @@ def measure_cost(results: Mapping[str, CellResult]) -> list[Table]:
     done = [result for result in results.values() if result.status == "done"]
     if not done:
         return []
-    groups: dict[tuple[str, str], list[CellResult]] = {}
-    for result in done:
-        groups.setdefault((result.study, result.protocol), []).append(result)
-    rows = [_cost_row(STUDIES[study].short, protocol, cells) for (study, protocol), cells in groups.items()]
+    rows = [_cost_row(study, protocol, cells) for (study, protocol), cells in _group_protocols(done).items()]
     rows.append(_cost_row("all", "", done))
     started = [datetime.fromisoformat(result.manifest["started"]) for result in done]
     ended = [
@@ -52,7 +49,7 @@ def describe_provenance(results: Mapping[str, CellResult]) -> list[Table]:
     if not done:
         return []
     facts = {
-        "commit": [_describe_commit(result.manifest["git"]) for result in done],
+        "commit": [result.commit or "not in a repository" for result in done],
         **{name: [result.manifest["versions"][name] for result in done] for name in done[0].manifest["versions"]},
     }
     return [Table("Commit and versions", ["", ""], _count_facts(facts)), _list_seeds(done)]
@@ -112,33 +109,26 @@ def _count_facts(facts: Mapping[str, Sequence[str]]) -> list[list[str]]:
     ]
 
 
+def _group_protocols(cells: Sequence[CellResult]) -> dict[tuple[str, str], list[CellResult]]:
+    """Return cells by their study's name and their protocol."""
+    groups: dict[tuple[str, str], list[CellResult]] = {}
+    for cell in cells:
+        groups.setdefault((STUDIES[cell.study].short, cell.protocol), []).append(cell)
+    return groups
+
+
 def _list_seeds(done: Sequence[CellResult]) -> Table:
     """Return the seeds of every study and protocol; one that fixes its seed in the replayed notebook has none here."""
-    groups: dict[tuple[str, str], tuple[set[int], set[int]]] = {}
-    for result in done:
-        roots, seeds = groups.setdefault((result.study, result.protocol), (set(), set()))
-        roots |= {result.parameters["root_seed"]} if "root_seed" in result.parameters else set()
-        seeds |= {
-            *result.parameters.get("seeds", []),
-            *([result.parameters["seed"]] if "seed" in result.parameters else []),
+    rows = []
+    for (study, protocol), cells in _group_protocols(done).items():
+        parameters = [cell.parameters for cell in cells]
+        roots = {given["root_seed"] for given in parameters if "root_seed" in given}
+        seeds = {
+            seed for given in parameters for seed in given.get("seeds", [given["seed"]] if "seed" in given else [])
         }
-    rows = [
-        [
-            STUDIES[study].short,
-            protocol,
-            _print_numbers(roots) or "–",
-            _print_numbers(seeds) or "those of the notebook",
-        ]
-        for (study, protocol), (roots, seeds) in groups.items()
-    ]
+        rows.append([study, protocol, _print_numbers(roots) or "–", _print_numbers(seeds) or "those of the notebook"])
     return Table("Seeds", ["Study", "Protocol", "Root seed", "Seeds"], rows)
 
 
 def _print_numbers(numbers: set[int]) -> str:
     return ", ".join(map(str, sorted(numbers)))
-
-
-def _describe_commit(git: Mapping[str, Any] | None) -> str:
-    if git is None:
-        return "not in a repository"
-    return git["commit"] + (", with uncommitted changes" if git["dirty"] else "")

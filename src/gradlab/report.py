@@ -69,7 +69,8 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     errata = find_errata(material)
     save_ledger(entries, errata, root)
     report, style = root / "report.html", root / "pages/style.css"
-    _write(style, (templates / "style.css").read_text(encoding="utf-8"))
+    rules = (templates / "style.css").read_text(encoding="utf-8")
+    _write(style, rules)
     render_pages(results, root / "pages", template=templates / "notebook", report=report, style=style)
     sections = build_sections(material)
     graph = group_jobs(results)
@@ -77,7 +78,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     script = (templates / "ledger.js").read_text(encoding="utf-8")
     html = _load_template(templates, links).render(
         version=__version__,
-        style=style.read_text(encoding="utf-8"),
+        style=rules,
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sentence=summarise(results, entries),

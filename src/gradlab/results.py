@@ -59,6 +59,12 @@ class CellResult:
         return "stale" if self.outdated else "done"
 
     @property
+    def commit(self) -> str | None:
+        """The commit that a cell with a manifest ran on, and whether files differed from it; None outside a repository."""
+        git = self.manifest["git"]
+        return None if git is None else git["commit"] + (", with uncommitted changes" if git["dirty"] else "")
+
+    @property
     def notebook(self) -> Path | None:
         """The executed notebook, of a failed run too; None where there is none."""
         if self.manifest is None:
