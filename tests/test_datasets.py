@@ -6,18 +6,14 @@ import json
 import os
 import pickle
 import signal
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 from reference_datasets import (
-    idx_bytes,
+    Hostile,
     make_cifar10,
     make_fashion_mnist,
     python2_pickle,
@@ -50,22 +46,6 @@ def made(request):
 
 
 # --- formats ---
-
-
-@given(npst.arrays(np.uint8, npst.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)))
-def test_idx_round_trip(values):
-    decoded = read_idx(idx_bytes(values))
-    assert decoded.dtype == np.uint8
-    np.testing.assert_array_equal(decoded, values, strict=True)
-
-
-@given(npst.arrays(np.uint8, npst.array_shapes(max_dims=3, max_side=4)), st.data())
-def test_idx_of_another_length_is_refused(values, data):
-    content = idx_bytes(values)
-    cut = data.draw(st.integers(0, len(content) - 1))
-    for damaged in (content[:cut], content + b"\0"):
-        with pytest.raises(ContentError, match="IDX"):
-            read_idx(damaged)
 
 
 def test_idx_of_another_type_is_refused():
@@ -102,19 +82,9 @@ def test_pickled_batch_of_python_2():
     assert labels.tolist() == CIFAR.labels
 
 
-class Hostile:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, marker):
-        self.marker = str(marker)
-
-    def __reduce__(self):
-        return os.mkdir, (self.marker,)
-
-
 def test_unpickler_builds_nothing_but_arrays(tmp_path):
     content = pickle.dumps({"data": Hostile(tmp_path / "marker"), "labels": []})
-    with pytest.raises(pickle.UnpicklingError, match=r"has no use for (posix|nt)\.mkdir"):
+    with pytest.raises(ContentError, match=r"has no use for (posix|nt)\.mkdir"):
         read_pickled_batch(content)
     assert not (tmp_path / "marker").exists()
     pickle.loads(content)  # what the plain unpickler would have done
@@ -186,25 +156,6 @@ def test_sizes_of_the_real_files():
 
 
 # --- preparing and loading ---
-
-
-@given(
-    npst.arrays(np.uint8, st.tuples(st.integers(1, 4), st.integers(2, 40))).filter(
-        lambda pixels: (pixels != pixels[:, :1]).any(axis=1).all()
-    )
-)
-def test_standardise_is_the_plain_computation(pixels):
-    plain = []
-    for image in pixels.tolist():
-        mean, deviation = statistics.fmean(image), statistics.pstdev(image)
-        plain.append([(value - mean) / deviation for value in image])
-    np.testing.assert_allclose(standardise(pixels), plain, rtol=1e-13, atol=1e-13)
-
-
-def test_standardised_images_have_mean_0_and_variance_1():
-    images = standardise(CIFAR.pixels.reshape(-1, 3072))
-    np.testing.assert_allclose(images.mean(axis=1), 0, atol=1e-14)
-    np.testing.assert_allclose(images.var(axis=1), 1, rtol=1e-13)
 
 
 def test_image_of_one_value_cannot_be_standardised():
@@ -289,29 +240,6 @@ def test_what_stopped_halfway_does_not_load(tmp_path):
 def test_missing_data_says_what_to_run(tmp_path):
     with pytest.raises(DatasetError, match=r"snakemake .*nowhere/dataset\.json.*gradlab\.datasets PLAN\.json cifar10"):
         load_cifar10(tmp_path / "nowhere")
-
-
-def test_another_data_set_is_refused(tmp_path):
-    prepare(FASHION.spec, write_files(tmp_path / "content", FASHION.content), tmp_path / "arrays")
-    with pytest.raises(DatasetError, match="it holds fashion_mnist"):
-        load_cifar10(tmp_path / "arrays")
-
-
-@pytest.mark.parametrize("damage", ["missing", "truncated", "other dtype", "other shape"])
-def test_array_that_is_not_the_prepared_one_is_refused(damage, tmp_path):
-    prepare(FASHION.spec, write_files(tmp_path / "content", FASHION.content), tmp_path / "arrays")
-    path = tmp_path / "arrays" / "test_images.npy"
-    match damage:
-        case "missing":
-            path.unlink()
-        case "truncated":
-            path.write_bytes(path.read_bytes()[:-1])
-        case "other dtype":
-            np.save(path, np.zeros((3, 28, 28)))
-        case "other shape":
-            np.save(path, np.zeros((2, 28, 28), np.uint8))
-    with pytest.raises(DatasetError, match="does not hold the prepared data set fashion_mnist"):
-        load_fashion_mnist(tmp_path / "arrays")
 
 
 def test_cifar10_has_two_dtypes(tmp_path):

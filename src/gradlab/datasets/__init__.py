@@ -1,7 +1,8 @@
 """FashionMNIST and CIFAR-10: what a notebook imports is the light part, which opens prepared arrays.
 
-`identity` says which bytes are the data, `decode` reads the formats they come in, `fetch` finds them somewhere and
-keeps them in the user's cache, `prepare` writes the arrays, `load` opens them.
+`identity` says which bytes are the data. `fetch` finds them in a source (`local`, `official`, `packages`) and keeps them
+in the user's cache; `archives` and `decode` read the formats they come in. `prepare` writes the arrays, `load` opens them,
+`check` reads every byte of them again.
 `python -m gradlab.datasets PLAN.json NAME` fetches and prepares one data set.
 """
 

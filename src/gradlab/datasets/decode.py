@@ -56,7 +56,10 @@ def read_idx(content: bytes) -> np.ndarray:
     values = np.frombuffer(content, np.uint8, offset=header)
     if values.size != np.prod(shape, dtype=object):
         raise ContentError(f"an IDX file of shape {shape} does not have {values.size} values")
-    return values.reshape(shape)
+    try:
+        return values.reshape(shape)
+    except ValueError as error:  # more dimensions than NumPy has, or sides too long beside one of 0
+        raise ContentError(f"an IDX file of shape {shape}: {error}") from error
 
 
 def read_records(content: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -100,10 +103,23 @@ def read_pickled_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     -------
     pixels : ndarray of uint8, shape (n, 3072)
     labels : ndarray of int64, shape (n,)
+
+    Raises
+    ------
+    ContentError
+        Where it is no such batch, or names anything else.
     """
-    # Written by Python 2, whose byte strings NumPy takes back from latin-1.
-    batch = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
-    return np.asarray(batch["data"]), np.asarray(batch["labels"], dtype=np.int64)
+    try:
+        # Written by Python 2, whose byte strings NumPy takes back from latin-1.
+        batch = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+        pixels, labels = np.asarray(batch["data"]), np.asarray(batch["labels"], dtype=np.int64)
+    except Exception as error:  # bytes that are no pickle can raise nearly any
+        raise ContentError(f"no pickled batch ({type(error).__name__}: {error})") from error
+    if pixels.dtype != np.uint8 or pixels.shape != (labels.size, 3072) or labels.ndim != 1:
+        raise ContentError(
+            f"a pickled batch has uint8 pixels (n, 3072) and n labels; got {pixels.shape}, {labels.shape}"
+        )
+    return pixels, labels
 
 
 def read_row_png(content: bytes, n: int) -> np.ndarray:
@@ -124,22 +140,26 @@ def read_row_png(content: bytes, n: int) -> np.ndarray:
     Raises
     ------
     ContentError
-        Where the picture is of another kind or size; it is not decoded then.
+        Where it is no PNG, or a picture of another kind or size, which is not decoded then.
     """
     try:
-        picture = Image.open(io.BytesIO(content), formats=["PNG"])
-    except Image.DecompressionBombError as error:
-        raise ContentError(f"a PNG of {n} images is 1024 x {n}: {error}") from error
-    with picture:
-        if picture.size != (1024, n) or picture.mode != "RGB":
-            raise ContentError(f"a PNG of {n} images is RGB, 1024 x {n}; got {picture.mode}, {picture.size}")
-        pixels = np.asarray(picture)  # (n, 1024, 3)
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if picture.size != (1024, n) or picture.mode != "RGB":
+                raise ContentError(f"a PNG of {n} images is RGB, 1024 x {n}; got {picture.mode}, {picture.size}")
+            pixels = np.asarray(picture)  # (n, 1024, 3)
+    except ContentError:
+        raise
+    except Exception as error:  # Pillow's parsers raise whatever they meet
+        raise ContentError(f"no PNG of {n} images ({type(error).__name__}: {error})") from error
     return pixels.transpose(0, 2, 1).reshape(n, 3072)  # planes side by side
 
 
 def read_json_labels(content: bytes) -> np.ndarray:
-    """Return the labels in a JSON list of numbers, as int64."""
-    labels = json.loads(content)
-    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
-        raise ContentError("the labels are a JSON list of integers")
+    """Return the labels in a JSON list of integers, 0 to 9, as int64; anything else raises `ContentError`."""
+    try:
+        labels = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ContentError(f"the labels are no JSON ({type(error).__name__}: {error})") from error
+    if not isinstance(labels, list) or not all(type(label) is int and 0 <= label <= 9 for label in labels):
+        raise ContentError("the labels are a JSON list of integers, 0 to 9")
     return np.array(labels, dtype=np.int64)

@@ -29,7 +29,7 @@ class FashionMNISTSpec:
     files
         Training images, training labels, test images, test labels.
     mirrors
-        Addresses, each ending in a slash, below which the files lie as `<name>.gz`.
+        Addresses (https), each ending in a slash, below which the files lie as `<name>.gz`.
     archive_md5
         MD5 of the four published .gz files, in the order of `files`.
     debian_package
@@ -57,7 +57,7 @@ class CIFAR10Spec:
     train_pixels, test_pixels
         SHA-256 of each split's pixel bytes, concatenated without the labels.
     archives
-        Addresses of the archive of the Python version.
+        Addresses (https) of the archive of the Python version.
     archive_md5
         MD5 of this archive.
     batch_md5
@@ -88,8 +88,8 @@ class CIFAR10Spec:
 Spec = FashionMNISTSpec | CIFAR10Spec
 
 
-# Addresses and MD5 of what is downloaded: torchvision.datasets.FashionMNIST and .CIFAR10. The second address of
-# FashionMNIST is the authors' own repository.
+# MD5 of what is downloaded: torchvision.datasets.FashionMNIST and .CIFAR10. FashionMNIST has no https at torchvision's
+# address: it comes from the authors' own repository, or else from where Keras takes the same four files.
 FASHION_MNIST = FashionMNISTSpec(
     files=(
         ContentFile(
@@ -114,8 +114,8 @@ FASHION_MNIST = FashionMNISTSpec(
         ),
     ),
     mirrors=(
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     ),
     archive_md5=(
         "8d4fb7e6c68d591d4c3dfef9ec88bf0d",

@@ -90,20 +90,27 @@ def _load(directory: Path, name: str, *, images: str) -> Dataset:
             for split in ("train", "test")
             for kind, pattern in (("images", images), ("labels", "{split}_labels.npy"))
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:  # the last for JSON nested deeply
         raise DatasetError(
-            f"{directory} does not hold the prepared data set {name} ({type(error).__name__}: {error}); write it with "
-            f"`snakemake {directory}/dataset.json` or `python -m gradlab.datasets PLAN.json {name}`"
+            f"{directory} does not hold the prepared data set {name} ({type(error).__name__}: {error}); remove what "
+            f"is there and write it with `snakemake {directory}/dataset.json` or `python -m gradlab.datasets PLAN.json {name}`"
         ) from error
     return Dataset(**opened)
 
 
 def _open(path: Path, arrays: dict) -> np.ndarray:
-    array = np.load(path, mmap_mode="r").view(np.ndarray)  # still mapped; np.memmap makes every indexing slower
+    try:
+        mapped = np.lib.format.open_memmap(path, mode="r")  # never a pickle or an archive, which np.load would open
+    except OSError:
+        raise
+    except Exception as error:  # whatever Python's own parser raises at a damaged header
+        raise ValueError(f"{path.name} is no array: {error}") from error
     expected = arrays[path.name]
-    if list(array.shape) != expected["shape"] or array.dtype != expected["dtype"]:
+    if list(mapped.shape) != expected["shape"] or mapped.dtype != expected["dtype"] or not mapped.flags.c_contiguous:
         raise ValueError(
-            f"{path.name} is {array.dtype} {array.shape}, where dataset.json says "
-            f"{expected['dtype']} {tuple(expected['shape'])}"
+            f"{path.name} is {mapped.dtype} {mapped.shape}, where dataset.json says "
+            f"{expected['dtype']} {tuple(expected['shape'])}, row by row"
         )
-    return array
+    if (size := path.stat().st_size) != mapped.offset + mapped.nbytes:
+        raise ValueError(f"{path.name} has {size:,} bytes, expected {mapped.offset + mapped.nbytes:,}")
+    return mapped.view(np.ndarray)  # still mapped; np.memmap makes every indexing slower

@@ -1,0 +1,86 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gradlab.files import atomic_path, save_json, sha256, sync
+
+# Writes half of a file and waits to be killed.
+HALF = """
+import sys
+from gradlab.files import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_file_is_there_when_the_block_ends_and_not_before(tmp_path):
+    file = tmp_path / "new/folder/file.txt"
+    with atomic_path(file) as temporary:
+        temporary.write_text("whole")
+        assert not file.exists()
+    assert file.read_text() == "whole"
+    assert [path.name for path in file.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_block_that_fails_leaves_what_was_there(tmp_path):
+    file = tmp_path / "file.txt"
+    file.write_text("before")
+    with pytest.raises(ZeroDivisionError), atomic_path(file) as temporary:
+        temporary.write_text("half")
+        _ = 1 / 0
+    assert file.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_writer_that_is_killed_leaves_what_was_there(tmp_path):
+    file = tmp_path / "file.txt"
+    file.write_text("before")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    writer = subprocess.Popen([sys.executable, "-c", HALF, str(file)], text=True, **pipes)
+    assert writer.stdout.readline() == "written\n"
+    writer.kill()
+    writer.communicate()
+    assert file.read_text() == "before"
+    save_json(file, ["after"])
+    assert json.loads(file.read_text()) == ["after"]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    file = tmp_path / "file.txt"
+    with atomic_path(file) as one, atomic_path(file) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert file.read_text() == "one"  # the block that ends last
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_content_and_name_are_on_the_disk_before_the_block_has_ended(tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: order.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    with atomic_path(tmp_path / "file.txt") as temporary:
+        temporary.write_text("x")
+    assert order == [str(temporary), str(tmp_path)]
+    sync(tmp_path / "file.txt")
+    assert order[-1] == str(tmp_path / "file.txt")
+
+
+def test_json_is_sorted_or_keeps_its_order_and_refuses_what_it_cannot_hold(tmp_path):
+    file = tmp_path / "file.json"
+    save_json(file, {"b": "λ", "a": 1})
+    assert file.read_text(encoding="utf-8") == '{\n  "a": 1,\n  "b": "λ"\n}\n'
+    save_json(file, {"b": 2, "a": 1}, sort_keys=False)
+    assert list(json.loads(file.read_text())) == ["b", "a"]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        save_json(file, float("nan"))
+    assert json.loads(file.read_text()) == {"b": 2, "a": 1}
+
+
+def test_the_digest_is_that_of_sha256(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    # FIPS 180-4, the standard's own example.
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
