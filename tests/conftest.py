@@ -9,7 +9,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,16 @@ PROJECT = Path(__file__).parent.parent
 os.environ["PYTHONPATH"] = str(PROJECT / "src")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where processes share the tests, keep together what shares a fixture that takes long: a module, or the quick study.
+
+    The tests of the quick study come first: together they take longest.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("quick" if "quick" in item.fixturenames else item.module.__name__))
+    items.sort(key=lambda item: "quick" not in item.fixturenames)
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The root of the project."""
@@ -42,6 +52,20 @@ def prepared_data(project: Path) -> Path:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "fashion_mnist", "cifar10"]
         subprocess.run(command, cwd=project, check=True)
     return data
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB, empty. Mounting it takes root, or sudo without a password."""
+    folder = tmp_path / "small_disk"
+    folder.mkdir()
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    options = f"size=1m,uid={os.geteuid()},gid={os.getegid()},mode=700"
+    subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "small_disk", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([*sudo, "umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

@@ -1,14 +1,19 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 
 import nbformat
+import psutil
 import pytest
 
 from gradlab.cell import CellError, main, run_cell
 from gradlab.files import sha256
+from gradlab.lock import hold_lock
 from gradlab.parameters import ParameterError
 
 WRITE_RESULTS = """
@@ -160,8 +165,145 @@ def test_a_kernel_that_does_not_start_is_an_error_that_says_so(run, write_notebo
     assert "did not start" in notebook.cells[0].source
 
 
+def test_a_kernel_that_crashes_says_what_it_said(run, write_notebook, tmp_path):
+    crash = "import os, sys\nprint('std::bad_alloc, made', file=sys.__stderr__, flush=True)\nos._exit(134)"
+    with pytest.raises(CellError, match=r"the kernel died .*; it said: std::bad_alloc, made") as failure:
+        run(write_notebook(crash))
+    assert_marked_as_failed(tmp_path / "logs/x.ipynb", "DeadKernelError")
+    assert "Traceback" not in str(failure.value)
+
+
+def test_a_file_that_changed_while_the_cell_ran_spoils_its_results(run, write_notebook, tmp_path):
+    module = tmp_path / "module.py"
+    module.write_text("x = 1")
+    edit = f"open({str(module)!r}, 'w').write('x = 2')"
+    with pytest.raises(CellError, match=r"module\.py was changed while the cell ran; run it again"):
+        run(write_notebook(WRITE_RESULTS, edit, parameters=PARAMETERS), inputs=[module])
+    assert not (tmp_path / "results/x/manifest.json").exists()
+    assert_marked_as_failed(tmp_path / "logs/x.ipynb", "InputChanged")
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Start a notebook as the cell s/published/x in a process of its own; a prefix limits it, say."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.json").write_text(json.dumps({"cells": {"s/published/x": {}}}))
+
+    def start(notebook, *, prefix="", results="results", **options):
+        command = (
+            f"{prefix} exec {sys.executable} -m gradlab.cell plan.json s/published/x --notebook {notebook} "
+            f"--manifest {results}/s/published/x/manifest.json --log {results}/logs/s/published/x.ipynb"
+        )
+        return subprocess.Popen(["bash", "-c", command], stderr=subprocess.PIPE, text=True, **options)
+
+    return start
+
+
+def wait_for(path, *, timeout=60):
+    deadline = time.monotonic() + timeout
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.05)
+    return path
+
+
+SLOW = "import os, pathlib, time\npathlib.Path('kernel').write_text(str(os.getpid()))\ntime.sleep(60)"
+
+
+def kernel_of(folder):
+    file = wait_for(folder / "kernel")
+    while not (text := file.read_text()):
+        time.sleep(0.05)
+    return psutil.Process(int(text))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_cell_that_is_stopped_ends_its_kernel_and_says_so(start, write_notebook, tmp_path, stop):
+    cell = start(write_notebook(SLOW))
+    kernel = kernel_of(tmp_path)
+    cell.send_signal(stop)
+    said = cell.communicate(timeout=60)[1]
+    assert cell.returncode == 1
+    assert "s/published/x failed in code cell [3]\n  it was stopped from outside" in said
+    assert "Traceback" not in said
+    assert not kernel.is_running()
+    assert_marked_as_failed(tmp_path / "results/logs/s/published/x.ipynb", "KeyboardInterrupt")
+    assert not (tmp_path / "results/s/published/x/manifest.json").exists()
+
+
+def test_a_cell_ends_with_the_run_that_started_it(start, write_notebook, tmp_path):
+    run = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    cell = start(write_notebook(SLOW), env={**os.environ, "GRADLAB_RUN": str(run.pid)})
+    kernel = kernel_of(tmp_path)
+    assert cell.poll() is None
+    run.kill()
+    run.communicate()
+    assert "it was stopped from outside" in cell.communicate(timeout=60)[1]
+    assert not kernel.is_running()
+
+
+def test_a_cell_is_run_once_at_a_time_and_what_a_killed_run_left_is_waited_for(start, write_notebook, tmp_path):
+    """The kernel of a runner that was killed goes on for a moment: as long as it lives, nobody else writes the cell."""
+    first = start(write_notebook(SLOW, "open(f'{output}/late.txt', 'w').close()"))
+    kernel = kernel_of(tmp_path)
+    kernel.suspend()  # so that it does not notice that its runner has gone
+    first.kill()
+    first.communicate()
+    done = "import pathlib\npathlib.Path('second').touch()"
+    second = start(write_notebook(done, name="second.ipynb"))
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.wait(timeout=6)
+    assert not (tmp_path / "second").exists()
+    kernel.kill()
+    assert second.communicate(timeout=60)[1] == ""
+    assert second.returncode == 0
+    assert (tmp_path / "second").exists()
+    assert not (tmp_path / "results/s/published/x/late.txt").exists()
+
+
+def test_a_cell_that_another_process_runs_is_an_error_that_names_it(run, write_notebook, tmp_path, monkeypatch):
+    monkeypatch.setattr("gradlab.cell.LOCK_TIMEOUT", 0.3)
+    with (
+        hold_lock(tmp_path / "logs/x.lock"),
+        pytest.raises(CellError, match=rf"is being run by process {os.getpid()} on"),
+    ):
+        run(write_notebook("x = 1"))
+
+
+def test_too_much_memory_is_an_error_that_says_so(start, write_notebook, tmp_path):
+    """`ulimit -v` takes the place of a machine without memory."""
+    cell = start(write_notebook("import numpy as np\nnp.ones((1 << 33,))"), prefix="ulimit -v 8000000;")
+    said = cell.communicate(timeout=120)[1]
+    assert cell.returncode == 1
+    assert "failed in code cell [3]" in said
+    assert re.search("MemoryError: Unable to allocate 64.0 GiB", said)
+    assert "Traceback" not in said
+    log = tmp_path / "results/logs/s/published/x.ipynb"
+    assert "Unable to allocate" in log.read_text()
+    assert nbformat.read(log, as_version=4).metadata.papermill.exception is True
+
+
+def test_a_cell_on_a_full_disk_says_so(start, write_notebook, small_disk):
+    fill = "import pathlib\npathlib.Path(output, 'big.bin').write_bytes(bytes(1 << 24))"
+    cell = start(write_notebook(fill), results=small_disk)
+    said = cell.communicate(timeout=120)[1]
+    assert cell.returncode == 1
+    assert "No space left on device" in said
+    assert "make room, or choose another folder for `results` in the configuration" in said
+    assert "Traceback" not in said
+    assert not (small_disk / "s/published/x/manifest.json").exists()
+
+
+def test_a_long_name_of_the_folder_of_temporary_files_is_no_obstacle(run, write_notebook, tmp_path, monkeypatch):
+    """The path of a socket has 107 bytes at most."""
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    run(write_notebook(WRITE_RESULTS, parameters=PARAMETERS))
+
+
 def test_the_time_limit_is_for_the_whole_notebook(run, write_notebook, tmp_path):
-    with pytest.raises(CellError, match="time limit of 4 s"):
+    with pytest.raises(CellError, match=r"time limit of 4 s was reached \(`time_limit` in the configuration\)"):
         run(write_notebook("import time", "time.sleep(2.5)", "time.sleep(30)"), time_limit=4)
     assert_marked_as_failed(tmp_path / "logs/x.ipynb", "CellTimeoutError")
 

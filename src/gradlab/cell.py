@@ -1,7 +1,7 @@
 """Runs one experiment cell: a notebook, with its parameters, into a directory of results, and writes the cell's manifest.
 
 The manifest is written last. It lists the digest of every file of the cell, so a cell without a manifest, or whose files
-differ from it, is not done.
+differ from it, is not done. A lock keeps a cell from being run twice at once, by what a killed run has left behind for example.
 """
 
 import argparse
@@ -9,54 +9,28 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-# Before jsonschema, which nbformat uses: it would build a grammar of URIs, which takes a second and which nobody here needs.
-sys.modules.setdefault("rfc3987_syntax", None)
-# isort: split
-
-import nbformat
-from jupyter_client.kernelspec import NoSuchKernel
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.paths import jupyter_runtime_dir
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from papermill import PapermillExecutionError, execute_notebook
-from traitlets import default
-
-from gradlab.files import save_json, sha256
+from gradlab.execution import ExecutionError, execute, mark_failed
+from gradlab.files import is_full, save_json, sha256, sync
+from gradlab.lifetime import stop_with_run
+from gradlab.lock import LockedError, hold_lock
 from gradlab.parameters import ParameterError, check_parameters
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+LOCK_TIMEOUT = 60.0  # seconds for what is left of a killed run to end; it does so within two
 VERSIONS = ("ipykernel", "matplotlib", "numpy", "pandas", "papermill", "scipy", "snakemake", "torch", "torchvision")
 
 
 class CellError(RuntimeError):
     """A cell did not finish; the message says where and why, in a few lines."""
-
-
-class IPCKernelManager(AsyncKernelManager):
-    """Talks to its kernel through sockets in the file system.
-
-    Kernels that start side by side pick free TCP ports before they bind them, and now and then two pick the same one.
-    """
-
-    @default("transport")
-    def _transport_default(self) -> str:
-        return "ipc"
-
-    @default("ip")
-    def _ip_default(self) -> str:
-        # Jupyter's default is a name in the working directory, which cells that run side by side share.
-        return str(Path(jupyter_runtime_dir()) / "kernel")
 
 
 def run_cell(
@@ -100,34 +74,52 @@ def run_cell(
     ParameterError
         The parameters do not fit the notebook; nothing was run.
     CellError
-        The notebook raised, its kernel died or its time was up.
+        The notebook raised, its kernel died, its time was up, it was stopped, one of `inputs` was changed meanwhile, the
+        disk is full, or the cell is being run by another process.
     """
     parameters = {**parameters, "output": str(output)}
     check_parameters(notebook, parameters)
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    started = time.time()
-    with _kernel_environment(threads):
-        _execute(name, notebook, log, dict(sorted(parameters.items())), time_limit)
-    wall_seconds = time.time() - started
-    shutil.move(log, output / "notebook.ipynb")
-    manifest = {
-        "cell": name,
-        "parameters": parameters,
-        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        "wall_seconds": round(wall_seconds, 2),
-        "machine": {**describe_machine(), "threads": threads},
-        "versions": {
-            "python": platform.python_version(),
-            **{package: metadata.version(package) for package in VERSIONS},
-        },
-        "git": describe_commit(),
-        "inputs": {str(path): sha256(path) for path in sorted({notebook, *inputs})},
-        "outputs": {path.name: sha256(path) for path in sorted(output.iterdir())},
-    }
-    save_json(output / "manifest.json", manifest)
-    return manifest
+    try:
+        with hold_lock(log.with_suffix(".lock"), wait=LOCK_TIMEOUT) as lock:
+            if output.exists():
+                shutil.rmtree(output)
+            output.mkdir(parents=True)
+            started, clock = datetime.now(UTC), time.monotonic()
+            manifest = {
+                "cell": name,
+                "parameters": parameters,
+                "started": started.isoformat(timespec="seconds"),
+                "machine": {**describe_machine(), "threads": threads},
+                "versions": {
+                    "python": platform.python_version(),
+                    **{package: metadata.version(package) for package in VERSIONS},
+                },
+                "git": describe_commit(),
+                "inputs": {str(path): sha256(path) for path in sorted({notebook, *inputs})},
+            }
+            execute(notebook, log, parameters, lock=lock, threads=threads, time_limit=time_limit)
+            manifest["wall_seconds"] = round(time.monotonic() - clock, 2)
+            _check_unchanged(manifest["inputs"], log)
+            sync(log)
+            log.replace(output / "notebook.ipynb")
+            manifest["outputs"] = {path.name: sha256(path) for path in sorted(output.iterdir())}
+            save_json(output / "manifest.json", manifest)
+            return manifest
+    except LockedError as holder:
+        raise CellError(f"{name} is being run by {holder}; let it finish or end it, then run again") from holder
+    except ExecutionError as error:
+        raise CellError(f"{name} failed {error}\n  executed notebook, with the traceback: {log}") from error
+    except OSError as error:
+        room = "; make room, or choose another folder for `results` in the configuration"
+        raise CellError(f"{name} failed\n  {error}{room if is_full(error) else ''}") from error
+
+
+def _check_unchanged(inputs: Mapping[str, str], log: Path) -> None:
+    """Refuse results of which nobody can tell whether they came from a file as it was or as it is."""
+    if changed := [path for path, digest in inputs.items() if sha256(Path(path)) != digest]:
+        reason = f"{changed[0]} was changed while the cell ran"
+        mark_failed(log, "InputChanged", reason)
+        raise ExecutionError(f"at its end\n  {reason}; run it again")
 
 
 def describe_machine() -> dict[str, Any]:
@@ -150,76 +142,6 @@ def describe_commit() -> dict[str, Any] | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return {"commit": commit, "dirty": bool(changed.strip())}
-
-
-@contextmanager
-def _kernel_environment(threads: int) -> Iterator[None]:
-    """Give the kernel its number of threads and Jupyter, IPython folders of its own: kernels side by side share nothing."""
-    with tempfile.TemporaryDirectory(prefix="gradlab-") as private:
-        changed = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {
-            "IPYTHONDIR": f"{private}/ipython",
-            "JUPYTER_RUNTIME_DIR": f"{private}/runtime",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger, which nobody uses here, warns in the notebook
-        }
-        for folder in ("ipython", "runtime"):
-            os.mkdir(f"{private}/{folder}")
-        before = {name: os.environ.get(name) for name in changed}
-        os.environ.update(changed)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-
-
-def _execute(name: str, notebook: Path, log: Path, parameters: dict[str, Any], time_limit: float | None) -> None:
-    """Execute `notebook` into `log`; raise CellError with what a person needs to know, and the notebook says it as well."""
-    deadline = time.monotonic() + time_limit if time_limit else None
-    try:
-        execute_notebook(
-            notebook,
-            log,
-            parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            kernel_manager_class=IPCKernelManager,
-            coalesce_streams=True,
-            timeout_func=lambda cell: max(1, deadline - time.monotonic()) if deadline else None,
-        )
-    except PapermillExecutionError as error:
-        reason, where = f"{error.ename}: {error.evalue}", f"in code cell [{error.exec_count}]"
-    except DeadKernelError:
-        reason = "the kernel died (killed from outside, out of memory, or a crash in compiled code)"
-        where = _stamp_failure(log, "DeadKernelError", reason)
-    except CellTimeoutError:
-        reason = f"the time limit of {time_limit:g} s was reached"
-        where = _stamp_failure(log, "CellTimeoutError", reason)
-    except (RuntimeError, NoSuchKernel) as error:  # what jupyter_client raises where a kernel does not come up
-        reason = f"the kernel did not start: {error}"
-        where = _stamp_failure(log, type(error).__name__, reason)
-    else:
-        return
-    raise CellError(f"{name} failed {where}\n  {reason}\n  executed notebook, with the traceback: {log}")
-
-
-def _stamp_failure(log: Path, error: str, reason: str) -> str:
-    """Mark the notebook, and the cell that was running, as failed: papermill saves them as completed. Say which cell."""
-    notebook = nbformat.read(log, as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    # Cells that were never reached say "completed" as well, but have no time at which they started.
-    begun = [number for number, cell in enumerate(code, 1) if cell.metadata.get("papermill", {}).get("start_time")]
-    if begun:
-        failed = code[begun[-1] - 1]
-        failed.metadata.papermill.update(status="failed", exception=True)
-        message = nbformat.v4.new_output("error", ename=error, evalue=reason, traceback=[f"{error}: {reason}"])
-        failed.outputs.append(message)
-    notebook.metadata.papermill.exception = True
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed:** {reason}."))
-    nbformat.write(notebook, log)
-    return f"in code cell [{begun[-1]}]" if begun else "before its first cell"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -248,8 +170,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CellError, ParameterError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"gradlab: {options.name} was stopped from outside", file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
+    # A scheduler stops a job by SIGTERM, as a person does by Ctrl-C: the kernel is shut down and the notebook says why.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_with_run()
     sys.exit(main())
