@@ -1,5 +1,6 @@
 """The archive of a small study: cells that ran and one that failed, its report, and the project around them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -23,10 +24,11 @@ from rocrate_validator import services
 from rocrate_validator.models import Severity, ValidationSettings
 
 from gradlab import archive as archive_module
-from gradlab import report
+from gradlab import repeatability, report
 from gradlab.archive import METADATA, archive_study, main
 from gradlab.cell import CellError, run_cell
 from gradlab.crate import Layout, Member, Run, describe_study
+from gradlab.repeatability import COMPARISON
 
 PLAN = Path("results/plan.json")
 DONE, FAILED, MISSING = (f"autodiff/published/{cell}" for cell in ("jump", "power", "halving"))
@@ -463,6 +465,48 @@ def test_without_a_report_it_says_what_to_run(copied, tmp_path, capsys, gone):
     assert not (tmp_path / "study.zip").exists()
 
 
+def test_a_plan_that_is_not_json_is_one_line_that_says_what_writes_it(copied, tmp_path, capsys):
+    PLAN.write_text('{"cells": {')
+    assert main([str(PLAN), "--to", str(tmp_path / "study.zip")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"gradlab: the plan {PLAN} is not JSON") and "run `make report`" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "study.zip").exists()
+
+
+def test_cells_of_which_nothing_can_be_told_are_packed_as_they_are_without_an_action(copied, tmp_path, find_issues):
+    Path("results", DONE, "manifest.json").write_text('{"cell": ')
+    Path("results/logs", f"{FAILED}.ipynb").write_text('{"cells": [')
+    render_report()
+    archive = archive_study(PLAN, tmp_path / "study.zip")
+    assert archive.states == {"failed": 1, "missing": 1, "stale": 1}
+    entities = read_crate(archive.path)
+    assert entities["./"]["mentions"] == {"@id": "#study"}
+    assert f"results/{DONE}/manifest.json" in entities and f"results/logs/{FAILED}.ipynb" in entities
+    assert {severity for _, severity in find_issues(archive.path)} <= {Severity.RECOMMENDED}
+
+
+def test_the_comparison_with_a_second_run_is_packed_and_described(copied, tmp_path, find_issues):
+    shutil.copytree("results", tmp_path / "again")
+    again = tmp_path / "again" / DONE
+    notebook = again / "notebook.ipynb"
+    notebook.write_text(notebook.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    manifest = json.loads((again / "manifest.json").read_text(encoding="utf-8"))
+    manifest["outputs"]["notebook.ipynb"] = hashlib.sha256(notebook.read_bytes()).hexdigest()
+    (again / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert repeatability.main([str(PLAN), str(tmp_path / "again/plan.json")]) == 0
+    render_report()
+    archive = archive_study(PLAN, tmp_path / "study.zip")
+    with zipfile.ZipFile(archive.path) as packed:
+        content = packed.read(f"results/{COMPARISON}")
+    assert content == Path("results", COMPARISON).read_bytes()
+    assert json.loads(content)["cells"][DONE]["verdict"] == "same"
+    entity = read_crate(archive.path)[f"results/{COMPARISON}"]
+    assert entity["sha256"] == hashlib.sha256(content).hexdigest()
+    assert entity["description"].startswith("Which cells were run a second time")
+    assert {severity for _, severity in find_issues(archive.path)} <= {Severity.RECOMMENDED}
+
+
 @pytest.mark.parametrize(
     "page, gone",
     [("report.html", "pages/autodiff/published/power.html"), ("pages/autodiff/published/jump.html", "pages/style.css")],
@@ -502,11 +546,13 @@ def test_an_archive_that_is_not_finished_does_not_replace_the_last_one(copied, t
     target.write_text("the last one")
 
     def fail(*_):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(archive_module, "describe_study", fail)
     assert main([str(PLAN), "--to", str(target)]) == 1
-    assert capsys.readouterr().err == "gradlab: no space left on device\n"
+    assert capsys.readouterr().err == (
+        f"gradlab: {target} cannot be written: [Errno 28] No space left on device; make room on the disk, and run this again\n"
+    )
     assert target.read_text() == "the last one"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["study.zip"]
 

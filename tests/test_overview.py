@@ -13,8 +13,10 @@ from gradlab.overview import (
     print_corrected,
     print_reproduced,
     summarise,
+    summarise_repeats,
 )
 from gradlab.published import Deviation
+from gradlab.repeatability import Repeat
 
 
 def entry(**given):
@@ -106,3 +108,24 @@ def test_deviations_are_those_of_planned_studies():
     table = list_deviations(deviations, ["regularization"])
     assert table.rows == [["Regularization, C", "does", "ours", "none"]]
     assert list_deviations(deviations, ["autodiff"]) is None
+
+
+@pytest.mark.parametrize(
+    "states, sentence",
+    [
+        ([], ""),
+        (["same"] * 48, "48 of 48 complete cells were run a second time, with the same bytes."),
+        (["same"], "1 of 1 complete cells was run a second time, with the same bytes."),
+        (
+            ["same", "same", "differs", "changed", "none", "none"],
+            "2 of 6 complete cells were run a second time, with the same bytes; 1 with other bytes (s/p/2); "
+            "1 has changed since; 2 were not run again.",
+        ),
+        (
+            ["none", "changed", "changed"],
+            "0 of 3 complete cells were run a second time, with the same bytes; 2 have changed since; 1 was not run again.",
+        ),
+    ],
+)
+def test_one_sentence_counts_second_runs(states, sentence):
+    assert summarise_repeats({f"s/p/{n}": Repeat(state, "", "") for n, state in enumerate(states)}) == sentence

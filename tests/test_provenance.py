@@ -6,7 +6,8 @@ import pytest
 from made_cells import finish_cell
 
 from gradlab.files import sha256
-from gradlab.provenance import describe_data, describe_provenance, measure_cost
+from gradlab.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
+from gradlab.repeatability import Comparison, MetricDifference, Repeat
 from gradlab.results import load_results
 
 
@@ -59,7 +60,7 @@ def test_provenance_counts_what_cells_do_not_share_and_names_the_seeds(study):
     facts, seeds = describe_provenance(study())
     assert facts.rows == [
         ["commit", "abc (2 cells)"],
-        ["commit", "def, with uncommitted changes (1 cells)"],
+        ["commit", "def, with uncommitted changes (1 cell)"],
         ["python", "3"],
     ]
     assert seeds.rows == [
@@ -83,3 +84,61 @@ def test_without_a_complete_cell_there_is_nothing_to_say(tmp_path):
     (tmp_path / "plan.json").write_text(json.dumps({"cells": {"autodiff/published/jump": {}}}))
     results = load_results(tmp_path / "plan.json")
     assert measure_cost(results) == describe_provenance(results) == describe_data(results, tmp_path) == []
+
+
+def test_damaged_data_are_named_and_keep_nothing_from_being_shown(study, tmp_path):
+    (tmp_path / "data/made/dataset.json").write_text('{"name": ')
+    (found,) = describe_data(study(), tmp_path / "data")
+    assert (found["name"], found["used"], found["current"]) == ("made", True, False)
+    assert found["table"].rows == [["dataset.json", "cannot be read; remove its folder"]]
+
+
+def run_of(day, *, cpu="made", torch="2", git=None):
+    return {
+        "started": f"2026-01-0{day}T12:00:00+00:00",
+        "wall_seconds": 1.0,
+        "machine": {"cpu": cpu, "cores": 2, "system": "here", "threads": 1},
+        "versions": {"torch": torch},
+        "git": git,
+    }
+
+
+def test_second_runs_are_described_with_what_differs_and_why_others_were_not_compared():
+    commit = {"commit": "abc", "dirty": True}
+    comparisons = {
+        "s/p/same": Comparison("", run_of(1), run_of(3, git=commit), {"curves.csv": ("0", "0")}),
+        "s/p/other": Comparison(
+            "",
+            run_of(1),
+            run_of(2, cpu="new", torch="3"),
+            {"curves.csv": ("0", "1"), "metrics.json": ("0", "1"), "curves.svg": ("0", "0")},
+            MetricDifference("accuracy", 0.1, 0.30000000000000004),
+        ),
+        "s/p/figure": Comparison("", run_of(1), run_of(2), {"curves.svg": ("0", None)}),
+        "s/p/old": Comparison("", run_of(1), run_of(4), {"curves.csv": ("0", "1")}),
+        "s/p/one": Comparison("the second run is missing"),
+        "s/p/two": Comparison("the second run is missing"),
+        "s/p/failed now": Comparison("the second run failed"),
+    }
+    held = ("s/p/same", "s/p/other", "s/p/figure")
+    repeats = {name: Repeat("same", "", "", comparisons[name]) for name in held}
+    repeats |= {name: Repeat("none", "", "") for name in ("s/p/old", "s/p/one", "s/p/two")}
+    second, differing, absent = describe_repeats(repeats, comparisons)
+    assert second.rows == [
+        ["first cell started", "2026-01-02 12:00 UTC"],
+        ["last cell started", "2026-01-03 12:00 UTC"],
+        ["processor", "made (2 cells)"],
+        ["processor", "new (1 cell)"],
+        ["commit", "abc, with uncommitted changes (1 cell)"],
+        ["commit", "not in a repository (2 cells)"],
+        ["setup that differs", "none (2 cells)"],
+        ["setup that differs", "processor made and new; torch 2 and 3 (1 cell)"],
+    ]
+    assert [[row[0].cells, *row[1:]] for row in differing.rows] == [
+        [["s/p/other"], "curves.csv, metrics.json", "accuracy", "0.1", "0.30000000000000004"],
+        [["s/p/figure"], "curves.svg", None, None, None],
+    ]
+    assert [(row[0], row[1].value, row[1].cells) for row in absent.rows] == [
+        ("the second run is missing", 2, ["s/p/one", "s/p/two"])
+    ]
+    assert describe_repeats({}, {}) == []

@@ -1,17 +1,23 @@
 """Rendering of reports from made results."""
 
+import contextlib
+import errno
 import json
+import shutil
+from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from made_cells import finish_cell
+from made_runs import copy_run, seal
 
 from gradlab.pages import render_pages
-from gradlab.report import render_report
+from gradlab.repeatability import COMPARISON, compare_studies, save_comparisons
+from gradlab.report import main, render_report
 from gradlab.results import load_results
 
-JUMP = "autodiff/published/jump"
+JUMP, POWER = "autodiff/published/jump", "autodiff/published/power"
 SVG = "<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 
@@ -20,19 +26,19 @@ def study(tmp_path, project):
     """A study of two planned autodiff cells, of which none has run, and a function that renders its report."""
     root = tmp_path / "results"
     root.mkdir()
-    cells = {JUMP: {"case": "jump"}, "autodiff/published/power": {"case": "power"}}
+    cells = {JUMP: {"case": "jump"}, POWER: {"case": "power"}}
     (root / "plan.json").write_text(json.dumps({"cells": cells}))
+    folders = {
+        "published": project / "workflow/published",
+        "templates": project / "workflow/report",
+        "data": tmp_path / "data",
+    }
 
     def render():
-        report = render_report(
-            root / "plan.json",
-            published=project / "workflow/published",
-            templates=project / "workflow/report",
-            data=tmp_path / "data",
-        )
-        return report.read_text(encoding="utf-8")
+        return render_report(root / "plan.json", **folders).read_text(encoding="utf-8")
 
     render.root = root
+    render.command = [str(root / "plan.json"), *(f"--{name}={folder}" for name, folder in folders.items())]
     return render
 
 
@@ -158,6 +164,7 @@ def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
     write_cell(study.root, JUMP, {"case": "jump"}, notebook)
     render_pages(
         load_results(study.root / "plan.json"),
+        {},
         study.root / "pages",
         template=project / "workflow/report/notebook",
         report=study.root / "report.html",
@@ -173,3 +180,207 @@ def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
     # Should a script slip through, the page's own policy keeps it from running.
     policy = BeautifulSoup(html, "html.parser").find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
     assert policy.startswith("default-src 'none';") and "script-src" not in policy
+
+
+# Second runs --------------------------------------------------------------------------------------
+
+
+def compare(root, again):
+    save_comparisons(compare_studies(root / "plan.json", again / "plan.json"), root / COMPARISON)
+
+
+def repeat_of(root, html, name):
+    """What the report says of a cell's second run: in the gallery, and on the cell's page."""
+    page = BeautifulSoup((root / f"pages/{name}.html").read_text(encoding="utf-8"), "html.parser")
+    return [
+        found.get_text() if found else None
+        for found in (tile_of(html, name.split("/")[-1]).select_one(".repeat"), page.select_one("header .repeat"))
+    ]
+
+
+def repeatability(html):
+    return BeautifulSoup(html, "html.parser").find(id="repeats").find_next("p").get_text()
+
+
+def test_without_a_second_run_the_report_says_how_to_make_one_and_nothing_of_single_cells(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    html = study()
+    assert repeatability(html) == "No cell was run a second time; make verify does that."
+    assert repeat_of(study.root, html, JUMP) == [None, None]
+    assert COMPARISON not in html
+
+
+def test_a_cell_that_was_run_again_with_the_same_bytes_says_so(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    write_cell(study.root, POWER, {"case": "power"})
+    again = copy_run(study.root, study.root.parent / "again")
+    shutil.rmtree(again / POWER)
+    compare(study.root, again)
+    html = study()
+    assert repeatability(html).startswith(
+        "1 of 2 complete cells was run a second time, with the same bytes; 1 was not run again."
+    )
+    assert repeat_of(study.root, html, JUMP) == ["repeated: same bytes", "repeated on 2026-01-02: same bytes"]
+    assert repeat_of(study.root, html, POWER) == ["not repeated", "not repeated"]
+    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
+    assert (
+        "the same processor, system and versions" in page and "All 5 files but the notebook have the same bytes" in page
+    )
+    assert f'href="{COMPARISON}"' in html and "Differs when repeated" not in html
+
+
+def test_a_cell_whose_second_run_differs_says_in_what_and_so_does_the_first_screen(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    again = copy_run(study.root, study.root.parent / "again")
+    (again / JUMP / "metrics.json").write_text(json.dumps({"jump.two_branches": 0.0, "jump.three_branches": -1727.5}))
+    (again / JUMP / "curves.csv").write_text("<i>")
+    seal(again / JUMP, versions={"python": "<b>4"})
+    compare(study.root, again)
+    html = study()
+    trouble = [found.get_text() for found in BeautifulSoup(html, "html.parser").select("header .trouble")]
+    assert trouble[-1] == "Differs when repeated: 1 cell wrote other bytes in a second run; which ones."
+    assert "0 of 1 complete cells were run" in repeatability(html)
+    assert repeat_of(study.root, html, JUMP) == [
+        "≠ repeated: curves.csv, metrics.json differ",
+        "≠ repeated on 2026-01-02: curves.csv, metrics.json differ",
+    ]
+    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    origin = page.find(id="origin").get_text()
+    assert "differing in python 3 and <b>4" in origin
+    assert "jump.three_branches: -1728.0 in the first run, -1727.5 in the second" in origin
+    digests = {name: pair["second"] for name, pair in read_comparison(study.root)["files"].items() if not pair["same"]}
+    assert set(digests) == {"curves.csv", "metrics.json"}
+    assert all(digest in origin for digest in digests.values())
+
+
+def read_comparison(root):
+    return json.loads((root / COMPARISON).read_text())["cells"][JUMP]
+
+
+def test_a_comparison_with_what_is_there_no_longer_does_not_count(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    compare(study.root, copy_run(study.root, study.root.parent / "again"))
+    (study.root / JUMP / "curves.csv").write_text("x,metric,value\n1,y,2\n")
+    seal(study.root / JUMP)
+    html = study()
+    assert repeat_of(study.root, html, JUMP) == ["not repeated since it changed"] * 2
+    assert "1 has changed since" in repeatability(html)
+
+
+def test_a_damaged_comparison_is_named_and_the_report_rendered(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    compare(study.root, copy_run(study.root, study.root.parent / "again"))
+    file = study.root / COMPARISON
+    file.write_text(file.read_text()[:-20])
+    html = study()
+    assert "1 of 2 planned cells ran" in html
+    assert repeatability(html).endswith("repeatability.json cannot be read; `make verify` writes it anew.")
+    assert repeat_of(study.root, html, JUMP) == [None, None]
+
+
+def test_the_ledger_depends_on_the_results_alone_and_not_on_their_folder_or_times_or_second_runs(study, monkeypatch):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    again = copy_run(study.root, study.root.parent / "again")
+    study()
+    compare(study.root, again)
+    ledger = {name: (study.root / name).read_bytes() for name in ("ledger.json", "ledger.csv", "errata.csv")}
+    study()
+    assert main([str(again / "plan.json"), *study.command[1:]]) == 0
+    for name, content in ledger.items():
+        assert (study.root / name).read_bytes() == content
+        assert (again / name).read_bytes() == content
+
+
+# What is damaged, or cannot be written --------------------------------------------------------------
+
+
+def test_a_damaged_manifest_makes_its_cell_stale_and_breaks_nothing(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    write_cell(study.root, POWER, {"case": "power"})
+    manifest = study.root / JUMP / "manifest.json"
+    manifest.write_text(manifest.read_text()[:100])
+    html = study()
+    assert "1 of 2 planned cells ran" in html and "1 stale (autodiff/published/jump)" in html
+    assert "its manifest cannot be read" in tile_of(html, "jump").get_text()
+    assert "-1728</a>" not in html
+    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
+    assert "its manifest cannot be read" in page and 'id="origin"' not in page
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '"notebook"', '{"cells": 1}'])
+def test_a_damaged_notebook_of_a_failed_cell_has_a_page_that_says_so(study, text):
+    fail_cell(study.root, JUMP, "never read")
+    (study.root / f"logs/{JUMP}.ipynb").write_text(text)
+    html = study()
+    assert "1 failed (autodiff/published/jump)" in html
+    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
+    assert "<code>jump.ipynb</code> cannot be read: it is not a whole notebook" in page
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (None, "there is no plan "),
+        ('{"cells": {', "is not JSON"),
+        ("{}", "is not a plan"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_is_one_line_that_says_what_writes_it(study, capsys, text, message):
+    plan = study.root / "plan.json"
+    plan.unlink() if text is None else plan.write_text(text)
+    assert main(study.command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("gradlab: ") and said.count("\n") == 1
+    assert message in said and "run `make report`" in said
+
+
+@pytest.mark.parametrize(
+    "number, text, remedy",
+    [
+        (errno.EACCES, "Permission denied", "make its folder writable, and run this again"),
+        (errno.EROFS, "Read-only file system", "make its folder writable, and run this again"),
+    ],
+)
+def test_a_disk_that_takes_no_file_is_one_line_and_the_last_report_stays(
+    study, monkeypatch, capsys, number, text, remedy
+):
+    before = study()
+    write_cell(study.root, JUMP, {"case": "jump"})
+
+    def refuse(self, *_arguments, **_options):
+        raise OSError(number, text, str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert main(study.command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"gradlab: the report beside {study.root / 'plan.json'} cannot be rendered: [Errno {number}] {text}"
+    )
+    assert said.endswith(f"; {remedy}\n") and said.count("\n") == 1
+    assert (study.root / "report.html").read_text(encoding="utf-8") == before
+    assert not list(study.root.rglob("*.part"))
+
+
+def test_a_full_disk_is_one_line_and_the_last_report_stays(study, small_disk, capsys):
+    shutil.copytree(study.root, small_disk / "results")
+    command = [str(small_disk / "results/plan.json"), *study.command[1:]]
+    assert main(command) == 0
+    report = small_disk / "results/report.html"
+    before = report.read_bytes()
+    with contextlib.suppress(OSError), (small_disk / "fill").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    capsys.readouterr()
+    assert main(command) == 1
+    assert capsys.readouterr().err == (
+        f"gradlab: the report beside {command[0]} cannot be rendered: [Errno 28] No space left on device; make room on the "
+        "disk, and run this again\n"
+    )
+    assert report.read_bytes() == before
+    assert not list(small_disk.rglob("*.part"))
+
+
+def test_templates_that_are_not_there_are_one_line(study, capsys, tmp_path):
+    assert main([*study.command[:1], study.command[1], f"--templates={tmp_path}", study.command[3]]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "style.css" in said

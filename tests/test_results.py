@@ -1,11 +1,12 @@
 """What a planned cell's files say of it."""
 
+import errno
 import json
 
 import pytest
 from made_cells import finish_cell
 
-from gradlab.results import load_results
+from gradlab.results import PlanError, load_plan, load_results, remedy_of
 
 NAME = "s/published/one"
 
@@ -75,3 +76,64 @@ def test_without_a_manifest_it_is_missing_or_failed(cell, tmp_path):
     assert cell().status == "missing"
     log.write_text("{}")
     assert (cell().status, cell().notebook) == ("failed", log)
+
+
+def test_inputs_are_looked_up_in_the_working_directory_only_where_that_is_the_studys(cell, tmp_path):
+    cell()
+    cell.source.write_text("x = 2\n")
+    plan = tmp_path / "results/plan.json"
+    assert load_results(plan)[NAME].status == "stale"
+    assert load_results(plan, look_up_inputs=False)[NAME].status == "done"
+    (cell.folder / "metrics.json").write_text("{}")
+    assert load_results(plan, look_up_inputs=False)[NAME].status == "stale"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[:-1],
+        lambda text: "[]",
+        lambda text: '"manifest"',
+        lambda text: text.replace('"outputs"', '"products"'),
+        lambda text: text.replace('"wall_seconds": 1.5', '"wall_seconds": "long"'),
+        lambda text: text.replace("2026-01-01T12", "yesterday"),
+        lambda text: text.encode() + b"\xff",
+    ],
+)
+def test_a_cell_whose_manifest_is_damaged_is_not_done_and_says_so(cell, damage):
+    manifest = cell.folder / "manifest.json"
+    damaged = damage(manifest.read_text())
+    manifest.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
+    assert cell().status == "stale"
+    assert cell().outdated == ("its manifest cannot be read (remove manifest.json, and the cell runs again)",)
+    assert cell().manifest is None and cell().metrics == {} and cell().answers == [] and cell().curves is None
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (None, "there is no plan .*plan.json; the workflow writes it when it starts a job: run `make report`"),
+        ('{"cells": {', "plan.json is not JSON .*: run `make report`"),
+        ("[]", "plan.json is not a plan: it holds no parameters of cells; .*: run `make report`"),
+        ('{"cells": []}', "plan.json is not a plan"),
+        ('{"cells": {"s/published/one": 1}}', "plan.json is not a plan"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_says_what_writes_it(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "plan.json").write_text(text)
+    for load in (load_plan, load_results):
+        with pytest.raises(PlanError, match=message):
+            load(tmp_path / "plan.json")
+
+
+def test_a_folder_in_the_place_of_the_plan_is_said_to_be_one(tmp_path):
+    with pytest.raises(PlanError, match="cannot be read: Is a directory"):
+        load_plan(tmp_path)
+
+
+def test_the_remedy_of_an_error_fits_it():
+    assert remedy_of(OSError(errno.ENOSPC, "full")).startswith("make room")
+    assert remedy_of(OSError(errno.EACCES, "denied")).startswith("make its folder writable")
+    assert remedy_of(OSError(errno.EIO, "broken")) == "put this right, and run it again"

@@ -145,7 +145,7 @@ def test_what_is_no_port_is_refused(report, port):
     assert f"'{port}' is no port; a port is a number from 0 to 65535" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["report.html", ""], ids=["no file", "a folder"])
+@pytest.mark.parametrize("name", ["report.html", "", 300 * "x"], ids=["no file", "a folder", "no name of a file"])
 def test_a_missing_report_says_what_to_run(tmp_path, name):
     done = run(tmp_path / name)
     assert (done.returncode, done.stdout) == (1, "")

@@ -32,7 +32,8 @@ from gradlab.crate import (
     print_states,
 )
 from gradlab.files import atomic_path
-from gradlab.results import CellResult, load_results
+from gradlab.repeatability import COMPARISON
+from gradlab.results import CellResult, PlanError, load_results, remedy_of
 
 METADATA = "ro-crate-metadata.json"
 REPORT_FOLDERS = ("pages", "figures")
@@ -92,6 +93,8 @@ def archive_study(plan_file: Path, target: Path) -> Archive:
     ------
     ArchiveError
         The report, the plan or the project is not there, or a page refers to results that are not.
+    PlanError
+        The plan cannot be read.
     """
     _check_study(plan_file)
     layout = Layout(Path.cwd(), absolute_path(plan_file.parent))
@@ -143,9 +146,12 @@ def _check_links(folder: Path, layout: Layout, packed: Mapping[str, Path]) -> No
 
 
 def _find_files(plan_file: Path, results: Mapping[str, CellResult], runs: Sequence[Run]) -> Iterator[Path]:
-    """Yield all files to pack: the report, the cells, the logs of failures, descriptions of data, and the project."""
+    """Yield all files to pack: the report, what compares it with a second run, cells, logs of failures, and the project.
+
+    Of the data their descriptions are packed.
+    """
     yield plan_file
-    for name in (*REPORT, *REPORT_FOLDERS):
+    for name in (*REPORT, COMPARISON, *REPORT_FOLDERS):
         yield from _walk(plan_file.parent / name)
     for result in results.values():
         yield from _walk(result.directory)
@@ -186,8 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         archive = archive_study(options.plan, options.to)
-    except (ArchiveError, OSError) as error:
+    except (ArchiveError, PlanError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"gradlab: {options.to} cannot be written: {error}; {remedy_of(error)}", file=sys.stderr)
         return 1
     size = f"{len(archive.members)} files, {archive.path.stat().st_size / 1e6:.1f} MB"
     print(f"archive: {archive.path}, {size}; cells: {print_states(archive.states)}", file=sys.stderr)

@@ -16,6 +16,7 @@ import yaml
 from rocrate.model import ContextEntity, Entity, File
 from rocrate.rocrate import ROCrate
 
+from gradlab.repeatability import COMPARISON
 from gradlab.results import CellResult
 
 WORKFLOW = "Snakefile"
@@ -109,7 +110,10 @@ class Layout:
 
 
 def find_run(result: CellResult) -> Run | None:
-    """Return the execution behind a cell's results or behind its failure; None for a cell that has not run."""
+    """Return the execution behind a cell's results or behind its failure.
+
+    None for a cell that has not run, and for one of whose run nothing can be told, because what it left behind is damaged.
+    """
     manifest = result.manifest
     if manifest is not None:
         started = datetime.fromisoformat(manifest["started"])
@@ -127,8 +131,11 @@ def find_run(result: CellResult) -> Run | None:
         )
     if result.status != "failed":
         return None
-    notebook = json.loads(result.log.read_text(encoding="utf-8"))
-    executed = notebook["metadata"]["papermill"]
+    try:
+        notebook = json.loads(result.log.read_text(encoding="utf-8"))
+        executed = notebook["metadata"]["papermill"]
+    except (ValueError, KeyError, TypeError):
+        return None
     started, ended = (
         datetime.fromisoformat(executed[time]) if executed.get(time) else None for time in ("start_time", "end_time")
     )
@@ -195,6 +202,8 @@ def _add_file(crate: ROCrate, member: Member, templates: set[str], software: Map
         "contentSize": str(member.size),
         "sha256": member.sha256,
     }
+    if Path(member.path).name == COMPARISON:
+        properties["description"] = "Which cells were run a second time, and which of their files have the same bytes."
     if member.path == WORKFLOW:
         conforms = {"@id": "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"}
         properties |= {**software, "conformsTo": conforms}

@@ -10,6 +10,7 @@ from gradlab.ledger import VERDICTS, Entry, count_verdicts
 from gradlab.links import Links
 from gradlab.material import Material
 from gradlab.published import Deviation
+from gradlab.repeatability import Repeat
 from gradlab.results import CellResult
 from gradlab.studies import STUDIES
 from gradlab.text import print_figure
@@ -47,6 +48,25 @@ def describe_trouble(results: Mapping[str, CellResult]) -> str:
         if result.status != "done":
             names.setdefault(result.status, []).append(result.name)
     return "; ".join(f"{len(cells)} {status} ({_shorten(cells)})" for status, cells in names.items())
+
+
+def summarise_repeats(repeats: Mapping[str, Repeat]) -> str:
+    """Say in one sentence how many of the complete cells were run a second time, and with what result; empty without any."""
+    if not repeats:
+        return ""
+    names: dict[str, list[str]] = {state: [] for state in ("same", "differs", "changed", "none")}
+    for name, repeat in repeats.items():
+        names[repeat.state].append(name)
+    number = {state: len(cells) for state, cells in names.items()}
+    same = f"{number['same']} of {len(repeats)} complete cells {'was' if number['same'] == 1 else 'were'}"
+    parts = [f"{same} run a second time, with the same bytes"]
+    if names["differs"]:
+        parts.append(f"{number['differs']} with other bytes ({_shorten(names['differs'])})")
+    if names["changed"]:
+        parts.append(_count(number["changed"], "has changed since", "have changed since"))
+    if names["none"]:
+        parts.append(_count(number["none"], "was not run again", "were not run again"))
+    return "; ".join(parts) + "."
 
 
 def list_verdicts(entries: Sequence[Entry]) -> list[tuple[str, str, int]]:

@@ -1,5 +1,6 @@
 """Executed notebooks as HTML pages: light, without scripts, in the report's style, each with where it comes from."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from nbconvert import HTMLExporter, TemplateExporter
 from nbconvert.filters import Highlight2HTML
 
 from gradlab.files import atomic_path
-from gradlab.results import CellResult
+from gradlab.repeatability import Repeat
+from gradlab.results import CellResult, print_commit
 from gradlab.svg import describe_svg, follow_scheme
 from gradlab.text import print_time
 
@@ -34,13 +36,23 @@ def page_of(result: CellResult, folder: Path) -> Path:
     return folder / f"{result.name}.html"
 
 
-def render_pages(results: Mapping[str, CellResult], folder: Path, *, template: Path, report: Path, style: Path) -> None:
+def render_pages(
+    results: Mapping[str, CellResult],
+    repeats: Mapping[str, Repeat],
+    folder: Path,
+    *,
+    template: Path,
+    report: Path,
+    style: Path,
+) -> None:
     """Render every executed notebook, those of failed runs too.
 
     Parameters
     ----------
     results
         The planned cells under their names; those without a notebook are passed over.
+    repeats
+        What is known of second runs of these cells.
     folder
         Where the pages go.
     template
@@ -67,22 +79,38 @@ def render_pages(results: Mapping[str, CellResult], folder: Path, *, template: P
         if result.notebook is None:
             continue
         page = page_of(result, folder)
-        notebook = nbformat.read(result.notebook, as_version=4)
+        notebook = _read_notebook(result.notebook)
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
         context = {
             "title": result.name,
             "status": result.status,
             "outdated": result.outdated,
+            "repeat": repeats.get(result.name),
             "stopped": any(output.output_type == "error" for output in outputs),
             "report": _link(page, report),
             "style": _link(page, style),
             "source": _link(page, result.notebook),
             "figure_text": partial(_figure_text, directory=result.directory),
-            "origin": _describe_origin(result, page, pages, report) if result.manifest else None,
+            "origin": _describe_origin(result, repeats.get(result.name), page, pages, report)
+            if result.manifest
+            else None,
         }
         html, _ = exporter.from_notebook_node(notebook, resources={"gradlab": context})
         with atomic_path(page) as temporary:
             temporary.write_text(html, encoding="utf-8")
+
+
+def _read_notebook(file: Path) -> nbformat.NotebookNode:
+    """Return a notebook; where a run was killed while it wrote it, one that says so."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        content = json.loads(text)
+        if not (isinstance(content, dict) and content.get("nbformat") == 4 and isinstance(content.get("cells"), list)):
+            raise ValueError(f"{file} has no cells in the form of nbformat 4")  # of others nbformat makes what it can
+        return nbformat.reads(text, as_version=4)
+    except ValueError:
+        text = f"`{file.name}` cannot be read: it is not a whole notebook. The cell's next run writes it anew."
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
 
 
 def clean_html(html: str) -> str:
@@ -91,7 +119,9 @@ def clean_html(html: str) -> str:
     return nh3.clean(html, attributes={**nh3.ALLOWED_ATTRIBUTES, **classes})
 
 
-def _describe_origin(result: CellResult, page: Path, pages: Mapping[str, Path], report: Path) -> dict[str, Any]:
+def _describe_origin(
+    result: CellResult, repeat: Repeat | None, page: Path, pages: Mapping[str, Path], report: Path
+) -> dict[str, Any]:
     """Return what the manifest says, with links: to the data in the report, to the pages of cells whose results went in."""
     manifest = result.manifest
     inputs, data = [], []
@@ -104,6 +134,7 @@ def _describe_origin(result: CellResult, page: Path, pages: Mapping[str, Path], 
         else:
             address = _link(page, pages[folder]) if folder in pages else None
         inputs.append((path, digest, address))
+    comparison = repeat.comparison if repeat else None
     return {
         "manifest": _link(page, result.directory / "manifest.json"),
         "started": manifest["started"],
@@ -117,6 +148,8 @@ def _describe_origin(result: CellResult, page: Path, pages: Mapping[str, Path], 
             (name, digest, _link(page, result.directory / name) if (result.directory / name).exists() else None)
             for name, digest in manifest["outputs"].items()
         ],
+        "second": comparison and {**comparison.second, "commit": print_commit(comparison.second["git"])},
+        "comparison": comparison,
     }
 
 

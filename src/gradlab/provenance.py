@@ -9,7 +9,8 @@ from typing import Any
 
 from gradlab.blocks import Cited, Table
 from gradlab.files import sha256
-from gradlab.results import CellResult
+from gradlab.repeatability import Comparison, Repeat
+from gradlab.results import CellResult, print_commit
 from gradlab.studies import STUDIES
 from gradlab.text import print_time
 
@@ -55,6 +56,53 @@ def describe_provenance(results: Mapping[str, CellResult]) -> list[Table]:
     return [Table("Commit and versions", ["", ""], _count_facts(facts)), _list_seeds(done)]
 
 
+def describe_repeats(repeats: Mapping[str, Repeat], comparisons: Mapping[str, Comparison]) -> list[Table]:
+    """Return tables of the second runs: when and where they ran, which cells differ, and why others were not compared.
+
+    Parameters
+    ----------
+    repeats
+        What is known of the second run of each complete cell, see `gradlab.repeatability.judge_repeats`.
+    comparisons
+        The comparisons behind them.
+    """
+    held = {name: repeat.comparison for name, repeat in repeats.items() if repeat.comparison is not None}
+    tables = []
+    if held:
+        started = [datetime.fromisoformat(comparison.second["started"]) for comparison in held.values()]
+        facts = {
+            "processor": [comparison.second["machine"]["cpu"] for comparison in held.values()],
+            "commit": [print_commit(comparison.second["git"]) or "not in a repository" for comparison in held.values()],
+            "setup that differs": ["; ".join(comparison.other_setup) or "none" for comparison in held.values()],
+        }
+        rows = [
+            ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
+            ["last cell started", f"{max(started):%Y-%m-%d %H:%M} UTC"],
+            *_count_facts(facts),
+        ]
+        tables.append(Table("The second run", ["", ""], rows))
+    rows = [
+        [
+            Cited(name, [name]),
+            ", ".join(comparison.differing),
+            *([metric.name, repr(metric.first), repr(metric.second)] if (metric := comparison.metric) else [None] * 3),
+        ]
+        for name, comparison in held.items()
+        if comparison.differing
+    ]
+    if rows:
+        header = ["Cell", "Files that differ", "First metric that differs", "First run", "Second run"]
+        tables.append(Table("Cells whose second run wrote other bytes", header, rows))
+    reasons: dict[str, list[str]] = {}
+    for name in repeats:
+        if name in comparisons and comparisons[name].reason:
+            reasons.setdefault(comparisons[name].reason, []).append(name)
+    if reasons:
+        rows = [[reason, Cited(len(names), names)] for reason, names in reasons.items()]
+        tables.append(Table("Why cells were not compared with a second run", ["Reason", "Cells"], rows))
+    return tables
+
+
 def describe_data(results: Mapping[str, CellResult], data: Path) -> list[dict[str, Any]]:
     """Return each prepared data set: `name`, the `digest` of its description, `current`, and its `table` of contents.
 
@@ -63,7 +111,13 @@ def describe_data(results: Mapping[str, CellResult], data: Path) -> list[dict[st
     """
     found = []
     for description in sorted(data.glob("*/dataset.json")):
-        content = json.loads(description.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(description.read_text(encoding="utf-8"))
+        except ValueError:
+            content = {
+                "name": description.parent.name,
+                "content": {"dataset.json": "cannot be read; remove its folder"},
+            }
         digest = sha256(description)
         used = {
             before
@@ -103,7 +157,7 @@ def _cost_row(study: str, protocol: str, cells: Sequence[CellResult]) -> list[An
 def _count_facts(facts: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """Return a row for every value of every fact, with the number of cells where they do not all share it."""
     return [
-        [name, value if count == len(values) else f"{value} ({count} cells)"]
+        [name, value if count == len(values) else f"{value} ({count} {'cell' if count == 1 else 'cells'})"]
         for name, values in facts.items()
         for value, count in Counter(values).items()
     ]

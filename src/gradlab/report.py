@@ -7,7 +7,7 @@ import argparse
 import base64
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gradlab.families import Family, label_family
 from gradlab.files import atomic_path
 from gradlab.jobs import describe_jobs, group_jobs
 from gradlab.ledger import build_ledger, save_ledger
+from gradlab.lifetime import stop_with_run
 from gradlab.links import Links
 from gradlab.material import Material
 from gradlab.overview import (
@@ -29,12 +30,14 @@ from gradlab.overview import (
     list_differences,
     list_verdicts,
     summarise,
+    summarise_repeats,
 )
 from gradlab.pages import render_pages
 from gradlab.plots.jobs import plot_jobs
-from gradlab.provenance import describe_data, describe_provenance, measure_cost
+from gradlab.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
 from gradlab.published import load_deviations
-from gradlab.results import CellResult, load_results
+from gradlab.repeatability import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
+from gradlab.results import CellResult, PlanError, load_results, remedy_of
 from gradlab.sections import Section, build_sections
 from gradlab.studies import STUDIES
 from gradlab.text import print_figure, print_time
@@ -48,7 +51,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     Parameters
     ----------
     plan_file
-        The study's plan, beside which the results lie.
+        The study's plan, beside which the results lie, and the comparison with a second run where there is one.
     published
         The folder of the published figures.
     templates
@@ -60,9 +63,16 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     -------
     Path
         The report.
+
+    Raises
+    ------
+    PlanError
+        The plan cannot be read.
     """
     root = plan_file.parent
     results = load_results(plan_file)
+    comparisons, damage = _load_comparisons(root / COMPARISON)
+    repeats = judge_repeats(results, comparisons)
     links = Links(results, root)
     entries = build_ledger(results, published, root=root)
     material = Material(results, entries, published)
@@ -71,7 +81,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     report, style = root / "report.html", root / "pages/style.css"
     rules = (templates / "style.css").read_text(encoding="utf-8")
     _write(style, rules)
-    render_pages(results, root / "pages", template=templates / "notebook", report=report, style=style)
+    render_pages(results, repeats, root / "pages", template=templates / "notebook", report=report, style=style)
     sections = build_sections(material)
     graph = group_jobs(results)
     jobs = draw(plot_jobs(graph), "jobs", alt=describe_jobs(graph), caption=describe_jobs(graph))
@@ -83,13 +93,18 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sentence=summarise(results, entries),
         trouble=describe_trouble(results),
+        differing=[name for name, repeat in repeats.items() if repeat.state == "differs"],
         verdicts=list_verdicts(entries),
         ledger=[ledger_row(entry, material, links) for entry in entries],
         differences=list_differences(entries),
         deviations=list_deviations(load_deviations(published), [section.study for section in sections]),
         errata=errata,
-        sections=[_section_context(section, links) for section in sections],
+        sections=[_section_context(section, links, repeats) for section in sections],
         cost=measure_cost(results),
+        repeats=summarise_repeats(repeats),
+        second_runs=describe_repeats(repeats, comparisons),
+        comparison=COMPARISON if comparisons else None,
+        comparison_damage=damage,
         provenance=describe_provenance(results),
         data=describe_data(results, data),
         jobs=jobs,
@@ -99,17 +114,25 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     return report
 
 
+def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:
+    """Return the comparisons with a second run, and what is wrong with their file: that keeps no report from being made."""
+    try:
+        return load_comparisons(file), ""
+    except RepeatabilityError as error:
+        return {}, str(error)
+
+
 def _load_template(templates: Path, links: Links) -> Any:
     environment = Environment(loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"figure": print_figure, "origin": links.origin, "evidence": links.evidence}
     return environment.get_template("report.html.j2")
 
 
-def _section_context(section: Section, links: Links) -> dict[str, Any]:
+def _section_context(section: Section, links: Links, repeats: Mapping[str, Repeat]) -> dict[str, Any]:
     protocols: dict[str, list[dict[str, Any]]] = {}
     for family, members in links.families.items():
         if family.study == section.study:
-            protocols.setdefault(family.protocol, []).append(_family_context(family, members, links))
+            protocols.setdefault(family.protocol, []).append(_family_context(family, members, links, repeats))
     return {
         "study": section.study,
         "about": STUDIES[section.study],
@@ -122,15 +145,17 @@ def _section_context(section: Section, links: Links) -> dict[str, Any]:
     }
 
 
-def _family_context(family: Family, members: Sequence[CellResult], links: Links) -> dict[str, Any]:
+def _family_context(
+    family: Family, members: Sequence[CellResult], links: Links, repeats: Mapping[str, Repeat]
+) -> dict[str, Any]:
     return {
         "id": links.gallery(family),
         "label": label_family(members),
-        "cells": [_cell_context(cell, links) for cell in members],
+        "cells": [_cell_context(cell, links, repeats.get(cell.name)) for cell in members],
     }
 
 
-def _cell_context(cell: CellResult, links: Links) -> dict[str, Any]:
+def _cell_context(cell: CellResult, links: Links, repeat: Repeat | None) -> dict[str, Any]:
     done = cell.status == "done"
     figures = [name for name in cell.manifest["outputs"] if name.endswith(".svg")] if done else []
     return {
@@ -143,6 +168,7 @@ def _cell_context(cell: CellResult, links: Links) -> dict[str, Any]:
         "thumbnail": links.relative(cell.directory / figures[0]) if figures else None,
         "time": print_time(cell.manifest["wall_seconds"]) if done else None,
         "manifest": links.relative(cell.directory / "manifest.json") if done else None,
+        "repeat": repeat,
     }
 
 
@@ -169,17 +195,30 @@ def _write(file: Path, text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Render the report of a plan, whatever is there."""
+    """Render the report of a plan, whatever is there; print what is wrong and return 1 where it cannot be rendered."""
     parser = argparse.ArgumentParser(prog="python -m gradlab.report", description="Render the report of a study.")
     parser.add_argument("plan", type=Path, help="the study's plan, beside which the results lie")
     parser.add_argument("--published", type=Path, required=True, help="the folder of the published figures")
     parser.add_argument("--templates", type=Path, required=True, help="the folder of the templates")
     parser.add_argument("--data", type=Path, required=True, help="the folder of the prepared data sets")
     options = parser.parse_args(arguments)
-    report = render_report(options.plan, published=options.published, templates=options.templates, data=options.data)
+    try:
+        report = render_report(
+            options.plan, published=options.published, templates=options.templates, data=options.data
+        )
+    except PlanError as error:
+        print(f"gradlab: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"gradlab: the report beside {options.plan} cannot be rendered: {error}; {remedy_of(error)}",
+            file=sys.stderr,
+        )
+        return 1
     print(f"report: {report}", file=sys.stderr)
     return 0
 
 
 if __name__ == "__main__":
+    stop_with_run()
     sys.exit(main())

@@ -1,8 +1,10 @@
 """Reads what the cells of a study left behind, and says of each planned cell whether it is there."""
 
+import errno
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,28 @@ from typing import Any
 import pandas as pd
 
 from gradlab.files import sha256
+
+# What every manifest holds, of which type, as far as it is read here and in the report.
+_MANIFEST = {
+    "git": dict | None,
+    "inputs": dict,
+    "machine": dict,
+    "outputs": dict,
+    "parameters": dict,
+    "started": str,
+    "versions": dict,
+    "wall_seconds": int | float,
+}
+
+
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room on the disk, and run this again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable, and run this again"),
+}
+
+
+class PlanError(RuntimeError):
+    """A plan cannot be read; the message says why, and what writes it."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +51,10 @@ class CellResult:
     log
         The executed notebook of a run that failed.
     manifest
-        The manifest, or None where the cell is not complete.
+        The manifest, or None where the cell is not complete or its manifest cannot be read.
     outdated
-        What no longer is as the manifest says, a phrase each: the parameters, the files that went in, those that came out.
+        What no longer is as the manifest says, a phrase each: the parameters, the files that went in, those that came out;
+        or that the manifest cannot be read.
     """
 
     name: str
@@ -54,20 +79,21 @@ class CellResult:
     @property
     def status(self) -> str:
         """`done`; `stale`, where something differs from the manifest; `failed`; or `missing`."""
+        if self.outdated:
+            return "stale"
         if self.manifest is None:
             return "failed" if self._failed else "missing"
-        return "stale" if self.outdated else "done"
+        return "done"
 
     @property
     def commit(self) -> str | None:
         """The commit that a cell with a manifest ran on, and whether files differed from it; None outside a repository."""
-        git = self.manifest["git"]
-        return None if git is None else git["commit"] + (", with uncommitted changes" if git["dirty"] else "")
+        return print_commit(self.manifest["git"])
 
     @property
     def notebook(self) -> Path | None:
         """The executed notebook, of a failed run too; None where there is none."""
-        if self.manifest is None:
+        if self.status in ("failed", "missing"):
             return self.log if self._failed else None
         notebook = self.directory / "notebook.ipynb"
         return notebook if notebook.exists() else None
@@ -96,42 +122,114 @@ class CellResult:
         return pd.read_csv(self.directory / "curves.csv") if self.status == "done" else None
 
 
-def load_results(plan_file: Path) -> dict[str, CellResult]:
+def print_commit(git: Mapping[str, Any] | None) -> str | None:
+    """Return the commit of a manifest, and whether files differed from it; None where it names none."""
+    return None if git is None else git["commit"] + (", with uncommitted changes" if git["dirty"] else "")
+
+
+def remedy_of(error: OSError) -> str:
+    """Return what helps where a file of a study cannot be read or written."""
+    return _REMEDIES.get(error.errno, "put this right, and run it again")
+
+
+def load_plan(plan_file: Path) -> dict[str, Any]:
+    """Return a study's plan.
+
+    Raises
+    ------
+    PlanError
+        The file is not there, cannot be read, or is no plan.
+    """
+    remedy = (
+        "the workflow writes it when it starts a job: run `make report` (or `make quick`), or, where nothing is left to be "
+        "done, `snakemake --cores 1 --forcerun report`"
+    )
+    try:
+        plan = json.loads(plan_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PlanError(f"there is no plan {plan_file}; {remedy}") from None
+    except OSError as error:
+        raise PlanError(f"the plan {plan_file} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise PlanError(f"the plan {plan_file} is not JSON ({error}); {remedy}") from None
+    cells = plan.get("cells") if isinstance(plan, dict) else None
+    if not isinstance(cells, dict) or not all(isinstance(parameters, dict) for parameters in cells.values()):
+        raise PlanError(f"{plan_file} is not a plan: it holds no parameters of cells; {remedy}")
+    return plan
+
+
+def load_results(plan_file: Path, *, look_up_inputs: bool = True) -> dict[str, CellResult]:
     """Return every cell of a plan under its name.
 
-    The results lie beside the plan's file. The files that went into a cell are looked up in the working directory, as the
-    manifest names them.
+    Parameters
+    ----------
+    plan_file
+        The plan, beside which the results lie.
+    look_up_inputs
+        Whether files that went into a cell are looked up, as its manifest names them, in the working directory, and the
+        cell is stale where one has changed. A study that ran in another working directory has its files there.
+
+    Raises
+    ------
+    PlanError
+        See `load_plan`.
     """
-    plan = json.loads(plan_file.read_text(encoding="utf-8"))
+    plan = load_plan(plan_file)
     root = plan_file.parent
     digest = cache(sha256)  # cells share most of the files that went in
     results = {}
     for name, parameters in plan["cells"].items():
-        file = root / name / "manifest.json"
-        manifest = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        manifest, outdated = _read_manifest(root / name / "manifest.json")
+        if manifest is not None:
+            inputs = manifest["inputs"] if look_up_inputs else {}
+            outdated = (
+                *_find_other_parameters(parameters, manifest["parameters"]),
+                *_find_changed_inputs(inputs, digest),
+                *_find_changed_outputs(root / name, manifest["outputs"]),
+            )
         results[name] = CellResult(
             name=name,
             parameters=parameters,
             directory=root / name,
             log=root / "logs" / f"{name}.ipynb",
             manifest=manifest,
-            outdated=tuple(_find_outdated(root / name, parameters, manifest, digest)) if manifest else (),
+            outdated=outdated,
         )
     return results
 
 
-def _find_outdated(
-    directory: Path, parameters: Mapping[str, Any], manifest: Mapping[str, Any], digest: Callable[[Path], str]
-) -> Iterator[str]:
-    run_with = {name: value for name, value in manifest["parameters"].items() if name != "output"}
-    for name in sorted({*run_with, *parameters}):
-        if name not in parameters or name not in run_with or run_with[name] != parameters[name]:
-            yield f"ran with {name} = {run_with.get(name)}, planned is {parameters.get(name)}"
-    for path, before in manifest["inputs"].items():
+def _read_manifest(file: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """Return a manifest, None where there is none or it is damaged; and in a phrase whether it is damaged."""
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(manifest, dict) and all(
+            name in manifest and isinstance(manifest[name], kind) for name, kind in _MANIFEST.items()
+        ):
+            datetime.fromisoformat(manifest["started"])
+            return manifest, ()
+    except (FileNotFoundError, NotADirectoryError):
+        return None, ()
+    except (OSError, ValueError):
+        pass
+    return None, ("its manifest cannot be read (remove manifest.json, and the cell runs again)",)
+
+
+def _find_other_parameters(planned: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+    run_with = {name: value for name, value in given.items() if name != "output"}
+    for name in sorted({*run_with, *planned}):
+        if name not in planned or name not in run_with or run_with[name] != planned[name]:
+            yield f"ran with {name} = {run_with.get(name)}, planned is {planned.get(name)}"
+
+
+def _find_changed_inputs(inputs: Mapping[str, str], digest: Callable[[Path], str]) -> Iterator[str]:
+    for path, before in inputs.items():
         # One that is gone is passed over: data can be made again, and what imported a module that is gone has changed as well.
         if Path(path).exists() and digest(Path(path)) != before:
             yield f"{path} has changed since"
-    for name, before in manifest["outputs"].items():
+
+
+def _find_changed_outputs(directory: Path, outputs: Mapping[str, str]) -> Iterator[str]:
+    for name, before in outputs.items():
         if not (directory / name).exists():
             yield f"{name} is missing"
         elif sha256(directory / name) != before:

@@ -90,3 +90,17 @@ def test_nothing_half_rendered_takes_the_place_of_a_report(damaged, render, monk
     with pytest.raises(RuntimeError, match="stop"):
         render(damaged)
     assert (damaged / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_damaged_manifest_is_named_at_its_cell_and_breaks_nothing_else(copy_results, render, open_page, scheme):
+    manifest = copy_results / STALE / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:500])
+    page = open_page(render(copy_results), color_scheme=scheme)
+    assert page.locator(".lead").inner_text().startswith("47 of 48 planned cells ran")
+    assert page.locator(".trouble").inner_text() == f"Not complete: 1 stale ({STALE})."
+    tile = page.locator("#augmentation .family li:has(.status.stale)")
+    assert "its manifest cannot be read" in tile.inner_text()
+    tile.locator("a.tile").click()
+    assert "its manifest cannot be read" in page.locator(".trouble").inner_text()
+    assert find_violations(page) == []

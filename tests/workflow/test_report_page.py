@@ -3,16 +3,19 @@
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
 from bs4 import BeautifulSoup
+from made_runs import copy_run, seal
 from PIL import Image
 from workflow.conftest import find_violations
 
 from gradlab.errata import VERDICTS
 from gradlab.ledger import count_verdicts, load_ledger
+from gradlab.repeatability import COMPARISON, compare_studies, save_comparisons
 
 pytestmark = pytest.mark.workflow
 
@@ -325,3 +328,86 @@ def test_in_print_the_report_is_black_on_white_without_controls(report, open_pag
     assert not page.locator("#ledger form").is_visible()
     assert page.locator("#ledger tbody tr:visible").count() == 87
     page.pdf(path=project / "results/test/report.pdf")
+
+
+# Second runs ---------------------------------------------------------------------------------------
+
+OTHER_METRIC, OTHER_FIGURE, CHANGED, NOT_REPEATED = (
+    "autodiff/published/power",
+    "batch_size/published/4",
+    "autodiff/published/halving",
+    "autodiff/published/step",
+)
+
+
+@pytest.fixture
+def repeated(copy_results, tmp_path):
+    """Results with a second run: of two cells it differs, one it lacks, and one has changed since."""
+    again = copy_run(copy_results, tmp_path / "again", started="2027-03-04T05:06:07+00:00")
+    metrics = json.loads((again / OTHER_METRIC / "metrics.json").read_text())
+    metrics["power.branch"] += 0.5
+    (again / OTHER_METRIC / "metrics.json").write_text(json.dumps(metrics))
+    (again / OTHER_METRIC / "curves.csv").write_text("other")
+    seal(again / OTHER_METRIC, versions={"python": "3.99"})
+    (again / OTHER_FIGURE / "curves.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    seal(again / OTHER_FIGURE)
+    shutil.rmtree(again / NOT_REPEATED)
+    comparisons = compare_studies(copy_results / "plan.json", again / "plan.json")
+    save_comparisons(comparisons, copy_results / COMPARISON)
+    answers = copy_results / CHANGED / "answers.json"
+    answers.write_text(answers.read_text() + " ")
+    seal(copy_results / CHANGED)
+    return copy_results
+
+
+def test_without_a_second_run_nothing_is_said_of_cells(report, open_page):
+    page = open_page(report)
+    assert page.locator("#repeats + p").inner_text() == "No cell was run a second time; make verify does that."
+    assert page.locator(".repeat").count() == 0
+
+
+@pytest.mark.parametrize("scheme, width", [("light", 360), ("dark", 1280)])
+def test_cells_say_whether_a_second_run_gave_the_same_bytes(repeated, render, open_page, project, scheme, width):
+    page = open_page(render(repeated), width=width, color_scheme=scheme, reduced_motion="reduce")
+    said = dict(
+        page.locator(".family li").evaluate_all(
+            """all => all.map(tile => [
+                tile.querySelector("a.tile").getAttribute("href").slice("pages/".length, -".html".length),
+                tile.querySelector(".repeat").textContent,
+            ])"""
+        )
+    )
+    other = {
+        OTHER_METRIC: "≠ repeated: curves.csv, metrics.json differ",
+        OTHER_FIGURE: "≠ repeated: curves.svg differs",
+        CHANGED: "not repeated since it changed",
+        NOT_REPEATED: "not repeated",
+    }
+    assert len(said) == 48
+    assert said == dict.fromkeys(said, "repeated: same bytes") | other
+    assert (
+        page.locator("#repeats + p")
+        .inner_text()
+        .startswith(
+            "44 of 48 complete cells were run a second time, with the same bytes; 2 with other bytes "
+            f"({OTHER_METRIC}, {OTHER_FIGURE}); 1 has changed since; 1 was not run again."
+        )
+    )
+    assert page.locator("header .trouble").inner_text().startswith("Differs when repeated: 2 cells wrote other bytes")
+    assert find_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for place in ("cells-autodiff", "repeats"):
+        page.evaluate("place => document.getElementById(place).scrollIntoView()", place)
+        page.screenshot(path=project / f"results/test/report-{place}-{scheme}-{width}.png")
+    page.locator("header .trouble a").click()
+    row = page.locator("#provenance tr", has=page.get_by_role("link", name=OTHER_METRIC, exact=True))
+    assert row.locator("td").all_inner_texts() == ["curves.csv, metrics.json", "power.branch", "897.0", "897.5"]
+    row.locator("a").click()
+    assert page.locator("header .repeat").inner_text() == "≠ repeated on 2027-03-04: curves.csv, metrics.json differ"
+    origin = page.locator("#origin").inner_text()
+    assert re.search(r"differing in .*python 3\.\d+\.\d+ and 3\.99", origin)
+    assert "power.branch: 897.0 in the first run, 897.5 in the second" in origin
+    page.locator("#origin summary").click()
+    assert find_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=project / f"results/test/page-repeated-{scheme}-{width}.png", full_page=True)
