@@ -1,18 +1,21 @@
 # Each target sets up what it needs: a virtual environment in .venv with the versions of requirements.lock, then the job.
-# CORES is the number of cells that run side by side, RESULTS the folder that is served or packed.
+# CORES is the number of cells that run side by side, CONFIG a configuration laid over config/config.yaml, RESULTS the folder
+# that is served, packed or verified.
 
 PYTHON ?= python3
 CORES ?= all
+CONFIG ?=
 RESULTS ?= results
 
 VENV := .venv
 READY := $(VENV)/.ready
+INSTALL := $(PYTHON) -m venv $(VENV); $(VENV)/bin/python -m pip install --quiet --requirement requirements.lock; touch $(READY)
 # Snakemake, its jobs and their kernels find `python` on this path.
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
-SNAKEMAKE := $(RUN) snakemake --cores $(CORES)
+SNAKEMAKE := $(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data report quick ledger serve archive test lint lock
+.PHONY: help setup data report quick ledger verify serve archive test coverage mutants audit lint lock
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -22,9 +25,7 @@ setup: $(READY)  ## Make the virtual environment.
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gradlab needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
-	@touch $@
+	@$(PYTHON) -I src/gradlab/lock.py sh -ec '$(INSTALL)'
 
 data: $(READY)  ## Fetch and prepare both data sets.
 	@$(SNAKEMAKE) fashion_mnist cifar10
@@ -33,10 +34,15 @@ report: $(READY)  ## Run the whole study and render results/report.html.
 	@$(SNAKEMAKE)
 
 quick: $(READY)  ## Run every kind of cell, shortened, and render results/quick/report.html.
-	@$(SNAKEMAKE) --configfile config/quick.yaml
+	@$(MAKE) --no-print-directory report CONFIG=config/quick.yaml
 
 ledger: $(READY)  ## Compare with the published figures; fail where one that must be exact is not.
 	@$(SNAKEMAKE) --quiet all -- ledger
+
+verify: report  ## Run every cell a second time, and let the report say which gave the same bytes.
+	@$(SNAKEMAKE) --config results=$(RESULTS)/again -- published corrected
+	@$(RUN) PYTHONPATH=src python -m gradlab.repeatability $(RESULTS)/plan.json $(RESULTS)/again/plan.json; \
+		status=$$?; $(SNAKEMAKE) && exit $$status
 
 serve: $(READY)  ## Show the report in a browser, served to this machine alone (RESULTS=results/quick for the quick study).
 	@$(RUN) PYTHONPATH=src python -m gradlab.serve $(RESULTS)/report.html
@@ -44,8 +50,14 @@ serve: $(READY)  ## Show the report in a browser, served to this machine alone (
 archive: $(READY)  ## Pack report, results and project into one zip with an RO-Crate (RESULTS as for serve).
 	@$(RUN) PYTHONPATH=src python -m gradlab.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
 
-test: $(READY) lint data  ## Run all tests.
-	@$(RUN) python -m pytest
+test: $(READY) lint data  ## Run all tests, in two processes.
+	@$(RUN) python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+coverage: $(READY)  ## Measure which lines and branches of the package its unit tests run.
+	@$(RUN) python -m pytest -m "not workflow" --cov=gradlab --cov-branch --cov-report=term-missing:skip-covered
+
+audit: $(READY)  ## Ask the Python Packaging Advisory Database about the versions of requirements.lock.
+	@$(RUN) pip-audit --requirement requirements.lock --no-deps --disable-pip
 
 lint: $(READY)  ## Check the style of the code.
 	@$(RUN) ruff check src tests

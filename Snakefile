@@ -4,8 +4,6 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-configfile: "config/config.yaml"
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/autodiff.smk"
@@ -14,6 +12,8 @@ include: "workflow/rules/batch_size.smk"
 include: "workflow/rules/regularization.smk"
 include: "workflow/rules/regularization_corrected.smk"
 include: "workflow/rules/report.smk"
+
+require(check_notebooks, planned_notebooks())
 
 
 rule all:

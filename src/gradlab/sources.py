@@ -1,10 +1,14 @@
-"""Which modules of this package a notebook or a module imports, directly or through others.
+"""Which modules of this package, and which other packages, a notebook or a module imports, directly or through others.
 
-The workflow makes them inputs of a cell, so that editing one reruns the cells that use it and no others.
+The workflow makes the modules inputs of a cell and the packages' versions its parameters, so that editing one, or installing
+another version, reruns the cells that use it and no others.
 """
 
 import ast
 import json
+import sys
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -23,10 +27,35 @@ def imported_sources(*files: str | Path, package: Path = PACKAGE) -> list[Path]:
     found: set[Path] = set()
     waiting = [Path(file) for file in files]
     while waiting:
-        imported = _modules(_python(waiting.pop()), package) - found
+        imported = _modules(waiting.pop(), package) - found
         found |= imported
         waiting += imported
     return sorted(found)
+
+
+def imported_packages(*files: str | Path, package: Path = PACKAGE) -> dict[str, str]:
+    """Return the installed versions of the other packages that notebooks or modules import, by name and sorted.
+
+    Parameters
+    ----------
+    files
+        Notebooks (`.ipynb`) or Python modules; the modules of `package` that they import count as well.
+    package
+        The folder of the package.
+    """
+    names: set[str] = set()
+    for file in [*map(Path, files), *imported_sources(*files, package=package)]:
+        names |= {name.partition(".")[0] for name in _names(file)}
+    names -= {package.name, *sys.stdlib_module_names}
+    return {distribution: metadata.version(distribution) for distribution in sorted(map(_distribution, names))}
+
+
+def _distribution(name: str) -> str:
+    """Return the name under which a module is installed: most have the same, and looking up the others takes long."""
+    try:
+        return metadata.distribution(name).name
+    except metadata.PackageNotFoundError:
+        return metadata.packages_distributions()[name][0]
 
 
 def _python(file: Path) -> str:
@@ -37,16 +66,22 @@ def _python(file: Path) -> str:
     return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
 
 
-def _modules(python: str, package: Path) -> set[Path]:
-    """Return the package's files that one piece of Python imports itself, the packages they lie in included."""
+@cache  # cells share most modules
+def _names(file: Path) -> set[str]:
+    """Return the full names that one file imports itself."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(python)):
+    for node in ast.walk(ast.parse(_python(file))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def _modules(file: Path, package: Path) -> set[Path]:
+    """Return the package's files that one file imports itself, the packages they lie in included."""
     files: set[Path] = set()
-    for name in names:
+    for name in _names(file):
         top, *parts = name.split(".")
         if top != package.name:
             continue

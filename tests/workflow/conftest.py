@@ -7,18 +7,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from gradlab.files import sha256
 from gradlab.report import render_report
 
-PARTS = ("Snakefile", "config", "notebooks", "profiles", "src", "workflow")
+SNAKEMAKE = (sys.executable, "-m", "snakemake", "--nocolor")
+PARTS = ("Snakefile", "config", "notebooks", "profiles", "requirements.lock", "src", "workflow")
 
 
 @dataclass(frozen=True)
@@ -28,20 +31,31 @@ class Copy:
     root: Path
     options: tuple[str, ...] = ()
 
-    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run snakemake; with `check`, fail the test with what it printed where it fails."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments, *self.options]
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a command as a user would; what it prints goes to `terminal.txt`, below what is there."""
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-        done = subprocess.run(
-            command, cwd=self.root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        assert not check or done.returncode == 0, done.stdout
-        return done
+        with (self.root / "terminal.txt").open("a") as terminal:
+            return subprocess.Popen(command, cwd=self.root, env=environment, stdout=terminal, stderr=terminal)
 
-    def planned(self, *targets: str) -> set[str]:
+    @property
+    def terminal(self) -> str:
+        """What the commands that were started have printed."""
+        return (self.root / "terminal.txt").read_text(encoding="utf-8")
+
+    def snakemake(self, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run snakemake; with `check`, fail the test with what it printed where it fails."""
+        self.root.joinpath("terminal.txt").unlink(missing_ok=True)
+        process = self.start(*SNAKEMAKE, "--cores", "2", *arguments, *self.options, **variables)
+        process.wait()
+        assert not check or process.returncode == 0, self.terminal
+        return subprocess.CompletedProcess(process.args, process.returncode, self.terminal)
+
+    def planned(self, *targets: str, **variables: str) -> set[str]:
         """The first word of the message of every job that a run would start: a cell's name, or what the job does."""
-        return set(re.findall(r"^Job \d+: (\S+)", self.snakemake(*targets, "--dry-run").stdout, re.MULTILINE))
+        return set(
+            re.findall(r"^Job \d+: (\S+)", self.snakemake(*targets, "--dry-run", **variables).stdout, re.MULTILINE)
+        )
 
     def read(self, path: str) -> Any:
         """The content of a JSON file."""
@@ -62,7 +76,7 @@ class Copy:
 
 @pytest.fixture(scope="session")
 def copy_project(project: Path, prepared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Copy]:
-    """A function that copies the project; the copy maps the prepared data of the project itself."""
+    """A function that copies the project; in the copy, the folder of data is a link to that of the project itself."""
 
     def copy(*options: str) -> Copy:
         root = tmp_path_factory.mktemp("project")
@@ -72,8 +86,8 @@ def copy_project(project: Path, prepared_data: Path, tmp_path_factory: pytest.Te
                 shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, root / part)
-        config = root / "config/config.yaml"
-        config.write_text(config.read_text().replace("directory: results/data", f"directory: {prepared_data}"))
+        (root / "results").mkdir()
+        (root / "results/data").symlink_to(prepared_data)
         return Copy(root, options)
 
     return copy
@@ -85,6 +99,26 @@ def quick(copy_project: Callable[..., Copy]) -> Copy:
     copy = copy_project("--configfile", "config/quick.yaml")
     copy.snakemake()
     return copy
+
+
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """Kill a process and all that it started."""
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    for child in started:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+
+
+def find_outputs(results: Path) -> dict[str, str]:
+    """The SHA-256 of everything in a folder of results that does not tell when it was made, or how long that took."""
+    told = ("notebook.ipynb", "manifest.json", "report.html", "repeatability.json", "jobs.svg")
+    return {
+        path.relative_to(results).as_posix(): sha256(path)
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and path.name not in told and path.relative_to(results).parts[0] not in ("pages", "logs")
+    }
 
 
 def find_violations(page: Page) -> list[tuple[str, ...]]:

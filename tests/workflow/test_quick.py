@@ -158,6 +158,9 @@ def test_a_second_run_has_nothing_to_do(quick):
         ("workflow/published/deviations.yaml", "Inferred", "Guessed", REPORT),
         ("workflow/published/figures.yaml", "# rule", "# Rule", REPORT),
         ("config/config.yaml", "# The", "# the", set()),
+        ("config/config.yaml", "retries: 2", "retries: 3", set()),
+        ("config/config.yaml", "time_limit: null", "time_limit: 3600", set()),
+        ("config/config.yaml", "local: {fashion_mnist: null", "local: {fashion_mnist: /data", set()),
         (
             "config/quick.yaml",
             "corrected: {seeds: [0, 1]}",
@@ -200,6 +203,40 @@ def test_an_edit_runs_again_what_depends_on_it_and_nothing_else(quick, path, old
         assert "regularization/published/coarse-0" not in planned
     else:
         assert planned == again
+
+
+@pytest.mark.parametrize(
+    "package, again",
+    [
+        ("ruff", set()),
+        ("torch", CELLS - REGULARIZATION | REPORT),
+        ("scipy", BATCH_SIZE | CHOICES | REPORT),
+        ("numpy", CELLS | REPORT),
+    ],
+)
+def test_another_version_of_a_package_runs_again_what_imports_it(quick, package, again, tmp_path):
+    """What is installed counts, not what the lock file says: the Makefile installs what that says."""
+    with quick.edited("requirements.lock", f"\n{package}==", f"\n{package}==9999."):
+        assert quick.planned() == set()
+    (tmp_path / f"{package}-9999.dist-info").mkdir()
+    (tmp_path / f"{package}-9999.dist-info/METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {package}\nVersion: 9999\n"
+    )
+    assert quick.planned(PYTHONPATH=str(tmp_path)) == again
+
+
+def test_data_that_were_moved_run_nothing_again(quick, tmp_path):
+    link = quick.root / "results/data"
+    before = link.readlink()
+    moved = tmp_path / "moved"
+    shutil.copytree(before, moved, copy_function=os.link)
+    link.unlink()
+    link.symlink_to(moved)
+    try:
+        assert quick.planned() == set()
+    finally:
+        link.unlink()
+        link.symlink_to(before)
 
 
 def test_touched_files_and_a_moved_project_run_nothing_again(quick, tmp_path):

@@ -53,6 +53,7 @@ rule augmentation_cell:
     priority: lambda wildcards: 20 + SHORTEST_FIRST.index(wildcards.cell)
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/augmentation.ipynb"),
     message:
         CELL_MESSAGE
     shell:
@@ -76,6 +77,7 @@ rule augmentation_corrected_cell:
     priority: lambda wildcards: 20 + SHORTEST_FIRST.index(wildcards.cell.split("-")[0])
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/augmentation_corrected.ipynb"),
     message:
         CELL_MESSAGE
     shell:

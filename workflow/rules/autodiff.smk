@@ -23,6 +23,7 @@ rule autodiff_cell:
     threads: 1
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/autodiff.ipynb"),
     message:
         CELL_MESSAGE
     shell:
@@ -45,6 +46,7 @@ rule derivative_sweep_cell:
     threads: 1
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/derivative_sweep.ipynb"),
     message:
         CELL_MESSAGE
     shell:

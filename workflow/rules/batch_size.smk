@@ -54,6 +54,7 @@ rule batch_size_cell:
     priority: 10
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/batch_size.ipynb"),
     message:
         CELL_MESSAGE
     shell:
@@ -77,6 +78,7 @@ rule learning_rate_search_cell:
     priority: 12  # the training at what it finds waits for it
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/learning_rate_search.ipynb"),
     message:
         CELL_MESSAGE
     shell:

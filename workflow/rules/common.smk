@@ -10,18 +10,37 @@ sys.path.insert(0, str(PROJECT / "src"))
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
-from gradlab.config import ConfigError, check_config
+from gradlab.config import ConfigError, check_config, read_config
 from gradlab.files import save_json, sha256
-from gradlab.sources import imported_sources
+from gradlab.lifetime import RUN_VARIABLE
+from gradlab.lock import LockedError, hold_run
+from gradlab.parameters import ParameterError, check_notebooks, declared_parameters
+from gradlab.sources import imported_packages, imported_sources
 from gradlab.studies import STUDIES
 
-try:
-    check_config(config, PROJECT / "workflow/schemas/config.schema.yaml")
-except ConfigError as error:
-    raise WorkflowError(str(error))
+os.environ[RUN_VARIABLE] = str(os.getpid())
+
+
+def require(check, *arguments):
+    """Stop with the message of a check, and no more, before anything runs."""
+    try:
+        check(*arguments)
+    except (ConfigError, ParameterError) as error:
+        raise WorkflowError(str(error))
+
+
+# Snakemake reads these files as well, but names neither file nor line of a fault, and takes the last of two equal keys.
+for file in ("config/config.yaml", *workflow.overwrite_configfiles):
+    require(read_config, file)
+
+
+configfile: "config/config.yaml"
+
+
+require(check_config, config, PROJECT / "workflow/schemas/config.schema.yaml")
 
 RESULTS = Path(config["results"])
-DATA = Path(config["data"]["directory"])
+DATA = Path("results/data")  # a folder, or a link to one that is shared: a result does not depend on where the data lie
 
 # The parameters of every cell, under its name <study>/<protocol>/<cell>, and what each data set needs to be fetched. Each
 # stage adds its own; the whole is written as a file before the first job starts, and jobs find their parameters there.
@@ -40,16 +59,23 @@ wildcard_constraints:
 
 
 onstart:
-    save_json(PLAN_FILE, PLAN, sort_keys=False)  # the report keeps the order of the plan
+    global run_lock  # held until this process ends; Snakemake's own lock, which stays behind a killed run, is off
+    try:
+        run_lock = hold_run()
+        save_json(PLAN_FILE, PLAN, sort_keys=False)  # the report keeps the order of the plan
+    except LockedError as error:
+        raise WorkflowError(str(error))
+    except OSError as error:
+        raise WorkflowError(f"{PLAN_FILE} could not be written: {error.strerror}")
 
 
-# A cell's place, and how it is run. The command holds names and paths only: the parameters wait in the plan.
+# A cell's place, and how it is run. The command holds names and paths only, each quoted: the parameters wait in the plan.
 CELL = RESULTS / "{study}/{protocol}/{cell}"
 CELL_LOG = RESULTS / "logs/{study}/{protocol}/{cell}.ipynb"
 CELL_MESSAGE = "{wildcards.study}/{wildcards.protocol}/{wildcards.cell} with {params.parameters}"
 RUN_CELL = (
-    "python -m gradlab.cell {PLAN_FILE} {wildcards.study}/{wildcards.protocol}/{wildcards.cell} --notebook {input.notebook} "
-    "--manifest {output.manifest} --log {log} --threads {threads} --inputs {input}"
+    "python -m gradlab.cell {PLAN_FILE:q} {wildcards.study:q}/{wildcards.protocol:q}/{wildcards.cell:q} "
+    "--notebook {input.notebook:q} --manifest {output.manifest:q} --log {log:q} --threads {threads} --inputs {input:q}"
 )
 
 
@@ -70,6 +96,15 @@ def cells_of(*groups):
     """What every planned cell of the given studies, or protocols, writes."""
     files = ("notebook.ipynb", "metrics.json", "curves.csv", "manifest.json")
     return [RESULTS / name / file for name in PLAN["cells"] if set(name.split("/")[:2]) & set(groups) for file in files]
+
+
+def planned_notebooks():
+    """The notebook and the parameters of every planned cell."""
+    makers = [maker for maker in workflow.rules if hasattr(maker.output, "manifest")]
+    for name, parameters in PLAN["cells"].items():
+        manifest = RESULTS / name / "manifest.json"
+        maker = next(maker for maker in makers if maker.output.manifest.match(str(manifest)))
+        yield maker.input.notebook, {**parameters, "output": str(manifest.parent)}
 
 
 def metrics_of(name):
@@ -131,5 +166,13 @@ def protocol_in_words(wildcards):
 
 def sources_of(*files):
     """The modules of gradlab that notebooks or modules import: a cell is run again when one of them changes."""
+    for file in files:
+        if file.endswith(".ipynb"):
+            require(declared_parameters, file)
     found = imported_sources(*(PROJECT / file for file in files))
     return [str(path.relative_to(PROJECT)) for path in found]
+
+
+def packages_of(*files):
+    """The installed versions of what else notebooks import: a cell is run again where another version is installed."""
+    return imported_packages(*(PROJECT / file for file in files))

@@ -43,7 +43,7 @@ rule fashion_mnist:
     message:
         "Fetching and preparing FashionMNIST"
     shell:
-        "python -m gradlab.datasets {PLAN_FILE} fashion_mnist"
+        "python -m gradlab.datasets {PLAN_FILE:q} fashion_mnist"
 
 
 rule cifar10:
@@ -56,4 +56,4 @@ rule cifar10:
     message:
         "Fetching and preparing CIFAR-10"
     shell:
-        "python -m gradlab.datasets {PLAN_FILE} cifar10"
+        "python -m gradlab.datasets {PLAN_FILE:q} cifar10"

@@ -127,6 +127,7 @@ rule gradient_check_cell:
     threads: 1
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/gradient_check.ipynb"),
     message:
         CELL_MESSAGE
     shell:
@@ -152,6 +153,7 @@ rule two_layer_cell:
     priority: 15
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/two_layer.ipynb"),
     message:
         CELL_MESSAGE
     shell:
@@ -174,6 +176,7 @@ rule lambda_search_cell:
     threads: 1
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/lambda_search.ipynb"),
     message:
         CELL_MESSAGE
     shell:

@@ -92,6 +92,7 @@ rule lambda_grid_cell:
     priority: 16
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/lambda_grid.ipynb"),
     message:
         CELL_MESSAGE
     shell:
@@ -114,6 +115,7 @@ rule lambda_choice_cell:
     threads: 1
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/lambda_choice.ipynb"),
     message:
         CELL_MESSAGE
     shell:
@@ -137,6 +139,7 @@ rule row_order_cell:
     threads: 1
     params:
         parameters=parameters_of,
+        packages=packages_of("notebooks/row_order.ipynb"),
     message:
         CELL_MESSAGE
     shell:

@@ -5,14 +5,17 @@ PUBLISHED = ["figures.yaml", "claims.yaml", "settings.yaml", "corrected.yaml", "
 PUBLISHED += ["augmentation_curves.csv", "batch_size_curves.csv"]
 TEMPLATES = ["report.html.j2", "ledger.html.j2", "macros.html.j2", "ledger.js", "style.css"]
 TEMPLATES += ["notebook/index.html.j2", "notebook/conf.json"]
+# What `make verify` found, where it has run.
+REPEATABILITY = RESULTS / "repeatability.json"
 RENDER_REPORT = (
-    f"python -m gradlab.report {PLAN_FILE} --published workflow/published --templates workflow/report --data {DATA}"
+    "python -m gradlab.report {PLAN_FILE:q} --published workflow/published --templates workflow/report --data {DATA:q}"
 )
 
 
 rule report:
     input:
         cells=cells_of("published", "corrected"),
+        repeatability=[REPEATABILITY] if REPEATABILITY.exists() else [],
         published=[f"workflow/published/{file}" for file in PUBLISHED],
         templates=[f"workflow/report/{file}" for file in TEMPLATES],
         sources=["src/gradlab/report.py", *sources_of("src/gradlab/report.py")],
@@ -34,7 +37,7 @@ rule ledger:
     input:
         RESULTS / "ledger.json",
     shell:
-        "python -m gradlab.ledger {input}"
+        "python -m gradlab.ledger {input:q}"
 
 
 onerror:

@@ -1,0 +1,89 @@
+"""Much at once: kernels, runs in one folder, and runs in two folders that share a cache."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from workflow.conftest import SNAKEMAKE, kill_all
+
+from gradlab.datasets.fetch import FetchSettings
+from gradlab.files import sha256
+
+pytestmark = pytest.mark.workflow
+
+KERNELS = 32
+
+
+def test_of_many_kernels_that_start_at_once_none_fails(write_notebook, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write = "open(f'{output}/metrics.json', 'w').write(str(value))"
+    notebook = write_notebook(write, parameters="value: int = 0\noutput: str = 'out'")
+    cells = {f"s/published/{number}": {"value": number} for number in range(KERNELS)}
+    (tmp_path / "plan.json").write_text(json.dumps({"cells": cells}))
+    for _ in range(3):
+        running = [
+            subprocess.Popen(
+                f"{sys.executable} -m gradlab.cell plan.json {name} --notebook {notebook} "
+                f"--manifest {name}/manifest.json --log logs/{name}.ipynb".split()
+            )
+            for name in cells
+        ]
+        assert [process.wait() for process in running] == [0] * KERNELS
+        found = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in cells]
+        assert found == list(range(KERNELS))
+        shutil.rmtree(tmp_path / "s")
+
+
+def wait_for(text, copy, process):
+    deadline = time.monotonic() + 60
+    while text not in copy.terminal:
+        assert process.poll() is None and time.monotonic() < deadline, copy.terminal
+        time.sleep(0.1)
+
+
+def test_a_second_run_in_a_folder_says_so_and_stops(copy_project, project):
+    copy = copy_project()
+    for name in ("Makefile", "requirements.lock"):
+        shutil.copy2(project / name, copy.root)
+    (copy.root / ".venv").symlink_to(project / ".venv")
+    command = ("make", "report", "CORES=1")
+    first = copy.start(*command)
+    try:
+        wait_for("Execute 1 jobs...", copy, first)
+        before = len(copy.terminal)
+        second = copy.start(*command)
+        assert second.wait(timeout=60) != 0
+        said = copy.terminal[before:]
+        assert "another run is going on in this folder (process " in said
+        assert "wait for its end, or end it" in said
+        assert "Traceback" not in said
+        assert first.poll() is None
+        assert copy.snakemake("--dry-run").returncode == 0  # to look at what is planned harms nobody
+    finally:
+        kill_all(first)
+
+
+@pytest.mark.parametrize("dataset", ["fashion_mnist", "cifar10"])
+def test_two_projects_that_share_a_cache_fill_it_at_once(copy_project, prepared_data, tmp_path, dataset):
+    kept = FetchSettings().cache_folder / dataset
+    shared = tmp_path / "cache"
+    copies = [copy_project() for _ in range(2)]
+    for copy in copies:
+        (copy.root / "results/data").unlink()  # the link to data that are prepared already
+        config = {"sources": ["local"], "local": {dataset: str(kept)}, "cache": str(shared)}
+        (copy.root / "shared.json").write_text(json.dumps({"data": config}))
+    running = [copy.start(*SNAKEMAKE, "--cores", "1", "--configfile", "shared.json", "--", dataset) for copy in copies]
+    for copy, process in zip(copies, running, strict=True):
+        assert process.wait() == 0, copy.terminal
+    assert {file.name: sha256(file) for file in (shared / dataset).iterdir()} == {
+        file.name: sha256(file) for file in kept.iterdir()
+    }
+    for copy in copies:
+        prepared = copy.root / "results/data" / dataset
+        assert sha256(prepared / "dataset.json") == sha256(prepared_data / dataset / "dataset.json")
+        arrays = copy.read(f"results/data/{dataset}/dataset.json")["arrays"]
+        assert all(sha256(prepared / name) == array["sha256"] for name, array in arrays.items())
+        shutil.rmtree(copy.root)  # gigabytes

@@ -1,0 +1,131 @@
+"""A study that is killed again and again, at random moments and in every way, and comes out as if nothing had happened."""
+
+import json
+import random
+import time
+from contextlib import chdir, suppress
+
+import psutil
+import pytest
+from bs4 import BeautifulSoup
+from workflow.conftest import SNAKEMAKE, find_outputs, kill_all
+
+from gradlab import repeatability
+from gradlab.results import load_results
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(2400)]
+
+# What SIGKILL hits: snakemake itself, the runner of a cell, its kernel, or everything at once, as when the power goes.
+VICTIMS = ("snakemake", "gradlab.cell", "ipykernel_launcher", "everything")
+
+
+def count_done(copy):
+    return len(list(copy.root.glob("results/quick/*/*/*/manifest.json")))
+
+
+def wait_for_cells(copy, process, number):
+    """Wait until so many cells are complete."""
+    deadline = time.monotonic() + 600
+    while count_done(copy) < number:
+        assert process.poll() is None and time.monotonic() < deadline, copy.terminal
+        time.sleep(0.1)
+
+
+def wait_for_victims(run, victim):
+    """Wait until there is what is to be killed, and return its processes."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with suppress(psutil.NoSuchProcess):
+            if found := find_victims(run, victim):
+                return found
+        time.sleep(0.05)
+    raise AssertionError(f"{victim} did not come in two minutes")
+
+
+def find_victims(run, victim):
+    """The processes to kill; none while there is no such process."""
+    helpers = run.children(recursive=True)
+    if victim == "snakemake":
+        return [run] if helpers else []
+    if victim == "everything":
+        return [run, *helpers] if any("ipykernel_launcher" in " ".join(helper.cmdline()) for helper in helpers) else []
+    return [helper for helper in helpers if victim in helper.cmdline() and "bash" not in helper.cmdline()[0]]
+
+
+def find_states(copy):
+    """The state of every planned cell, as the report would show it."""
+    with chdir(copy.root):
+        plan = copy.root / "results/quick/plan.json"
+        return {name: result.status for name, result in load_results(plan).items()} if plan.exists() else {}
+
+
+@pytest.fixture(scope="module")
+def interrupted(copy_project):
+    """A copy in which the quick study was killed ten times; what was hit, and how many cells were complete by then."""
+    copy = copy_project("--configfile", "config/quick.yaml")
+    victims = [*VICTIMS, *VICTIMS, *random.choices(VICTIMS, k=2)]
+    random.shuffle(victims)
+    story, process = [], None
+    for victim in victims:
+        if process is None:
+            process = copy.start(*SNAKEMAKE, "--cores", "1", *copy.options)
+            run = psutil.Process(process.pid)
+        wait_for_cells(copy, process, count_done(copy) + random.randint(1, 4))
+        time.sleep(random.uniform(0, 6))
+        hits = wait_for_victims(run, victim)
+        helpers = run.children(recursive=True)
+        for hit in hits:
+            with suppress(psutil.NoSuchProcess):
+                hit.kill()
+        story.append((victim, count_done(copy)))
+        if victim in ("snakemake", "everything"):
+            process.wait()
+            alive = psutil.wait_procs(helpers, timeout=30)[1]
+            assert alive == [], f"these outlived their run: {[helper.cmdline() for helper in alive]}; {story}"
+            process = None
+        states = find_states(copy)
+        assert set(states.values()) <= {"done", "missing", "failed"}, f"{states}; {story}"
+    if process is not None:
+        kill_all(process)
+    return copy, story
+
+
+def test_the_next_run_finishes(interrupted):
+    copy, story = interrupted
+    done = copy.snakemake(check=False)
+    assert done.returncode == 0, f"{story}\n{done.stdout}"
+    assert set(find_states(copy).values()) == {"done"}
+    assert copy.planned() == set()
+    assert [str(path) for path in (copy.root / "results/quick").rglob("*.part")] == []
+
+
+def test_the_results_are_those_of_a_run_that_nobody_disturbed(interrupted, quick):
+    """In another folder, and one cell at a time instead of two: the same bytes."""
+    copy, story = interrupted
+    expected, found = (find_outputs(project.root / "results/quick") for project in (quick, copy))
+    assert len(expected) > 200
+    assert {name: digest for name, digest in found.items() if expected.get(name) != digest} == {}, story
+    assert found.keys() == expected.keys()
+
+
+def test_manifests_differ_in_time_alone(interrupted, quick):
+    copy, _ = interrupted
+    for name in copy.read("results/quick/plan.json")["cells"]:
+        once, again = (
+            json.loads((project.root / f"results/quick/{name}/manifest.json").read_text()) for project in (quick, copy)
+        )
+        for manifest in (once, again):
+            del manifest["started"], manifest["wall_seconds"], manifest["outputs"]["notebook.ipynb"]
+        assert again == once
+
+
+def test_the_report_says_of_every_cell_that_it_gave_the_same_bytes_twice(interrupted, quick, capsys):
+    copy, _ = interrupted
+    plans = [str(project.root / "results/quick/plan.json") for project in (copy, quick)]
+    assert repeatability.main(plans) == 0
+    assert "48 of 48" in capsys.readouterr().out
+    assert copy.planned() == {"Rendering"}
+    copy.snakemake()
+    report = (copy.root / "results/quick/report.html").read_text(encoding="utf-8")
+    assert "48 of 48" in BeautifulSoup(report, "html.parser").find(id="repeats").find_next("p").get_text()
+    assert report.count("repeated: same bytes") == 48
