@@ -1,6 +1,6 @@
 # Each target sets up what it needs: a virtual environment in .venv with the versions of requirements.lock, then the job.
 # CORES is the number of cells that run side by side, CONFIG a configuration laid over config/config.yaml, RESULTS the folder
-# that is served, packed or verified.
+# that is served, packed or checked.
 
 PYTHON ?= python3
 CORES ?= all
@@ -15,10 +15,10 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 SNAKEMAKE := $(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data report quick ledger verify serve archive test coverage mutants audit lint lock
+.PHONY: help setup data check-data report quick ledger verify serve archive test coverage mutants audit lint lock
 
 help:  ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY)  ## Make the virtual environment.
 
@@ -29,6 +29,10 @@ $(READY): requirements.lock
 
 data: $(READY)  ## Fetch and prepare both data sets.
 	@$(SNAKEMAKE) fashion_mnist cifar10
+
+check-data: $(READY)  ## Read the prepared data of a study, and check every byte.
+	@for dataset in fashion_mnist cifar10; do \
+		$(RUN) PYTHONPATH=src python -m gradlab.datasets $(RESULTS)/plan.json $$dataset --check || exit 1; done
 
 report: $(READY)  ## Run the whole study and render results/report.html.
 	@$(SNAKEMAKE)
@@ -54,10 +58,17 @@ test: $(READY) lint data  ## Run all tests, in two processes.
 	@$(RUN) python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 coverage: $(READY)  ## Measure which lines and branches of the package its unit tests run.
-	@$(RUN) python -m pytest -m "not workflow" --cov=gradlab --cov-branch --cov-report=term-missing:skip-covered
+	@$(RUN) python -m pytest -m "not workflow" --cov=gradlab --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-audit: $(READY)  ## Ask the Python Packaging Advisory Database about the versions of requirements.lock.
-	@$(RUN) pip-audit --requirement requirements.lock --no-deps --disable-pip
+mutants: $(READY)  ## Change four modules bit by bit, and count the changes that their tests notice.
+	@$(RUN) mutmut run --max-children 2
+	@$(RUN) mutmut results --all true | awk -F '[.:] *' '{all[$$2]++; seen[$$2] += $$4 == "killed" || $$4 == "timeout"} \
+		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'
+
+audit:  ## Ask the Python Packaging Advisory Database about the versions of requirements.lock.
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --upgrade pip-audit
+	@$(VENV)/audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
 
 lint: $(READY)  ## Check the style of the code.
 	@$(RUN) ruff check src tests

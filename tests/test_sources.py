@@ -1,7 +1,9 @@
+from importlib.metadata import version
+
 import nbformat
 import pytest
 
-from gradlab.sources import imported_sources
+from gradlab.sources import imported_packages, imported_sources
 
 
 @pytest.fixture
@@ -43,7 +45,19 @@ def test_a_plain_import_counts_and_other_packages_do_not(package):
     assert "lonely.py" not in names(found, package)
 
 
+def test_the_packages_that_a_module_and_its_modules_import_with_their_versions(package, tmp_path):
+    (package / "inner/c.py").write_text("import json, os.path\nfrom scipy.special import stdtrit\nthing = 1")
+    assert imported_packages(package / "lonely.py", package=package) == {
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
+    }
+
+
+def test_a_package_that_is_installed_under_another_name_than_its_module(tmp_path):
+    (tmp_path / "module.py").write_text("import yaml\nfrom PIL import Image")
+    assert imported_packages(tmp_path / "module.py") == {"PyYAML": version("pyyaml"), "pillow": version("pillow")}
+
+
 def test_the_cifar10_notebooks_need_no_torch(project):
     for name in ("two_layer", "gradient_check", "lambda_search"):
-        for source in imported_sources(project / f"notebooks/{name}.ipynb"):
-            assert "import torch" not in source.read_text(), f"{name} imports torch through {source}"
+        assert "torch" not in imported_packages(project / f"notebooks/{name}.ipynb")

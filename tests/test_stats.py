@@ -22,6 +22,18 @@ def test_two_runs_in_closed_form():
     )
 
 
+def test_another_level_has_another_quantile_and_says_so():
+    # At 50 % Cauchy's quantile is tan(π/4) = 1: the interval of the mean reaches from one value to the other.
+    summary = summarise_arm([10.0, 14.0], level=0.5)
+    assert summary.mean_interval == pytest.approx((10, 14), rel=1e-12)
+    assert summary.method == "Student's t, n = 2, 50 %"
+
+
+def test_runs_in_single_precision_are_summarised_in_double():
+    # 1 and 1 + 2⁻²³ are neighbours in float32; their mean lies between them.
+    assert summarise_arm([np.float32(1), np.float32(1 + 2**-23)]).mean == 1 + 2**-24
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 def test_the_mean_interval_is_scipy_s(values, level):
     summary = summarise_arm(values, level=level)
@@ -53,7 +65,7 @@ def test_intervals_cover_what_they_claim(n):
 
 def test_one_run_has_a_mean_and_says_why_there_is_no_interval():
     summary = summarise_arm([0.84])
-    assert (summary.n, summary.mean, summary.sd) == (1, 0.84, None)
+    assert (summary.n, summary.missing, summary.mean, summary.sd) == (1, 0, 0.84, None)
     assert summary.mean_interval is None
     assert summary.prediction_interval is None
     assert summary.method == "no interval: one run shows no spread"
@@ -63,6 +75,7 @@ def test_one_run_has_a_mean_and_says_why_there_is_no_interval():
 def test_runs_without_a_value_are_counted_and_forbid_an_interval(absent):
     summary = summarise_arm([1.0, absent, 3.0])
     assert (summary.n, summary.missing, summary.mean) == (2, 1, 2.0)
+    assert summary.sd == pytest.approx(math.sqrt(2))
     assert summary.mean_interval is None
     assert summary.prediction_interval is None
     assert summary.method == "no interval: 1 of 3 runs have no value"
@@ -81,7 +94,7 @@ def test_equal_runs_give_an_interval_of_no_width():
 
 
 def test_no_runs_and_impossible_levels_are_refused():
-    with pytest.raises(ValueError, match="an arm without runs"):
+    with pytest.raises(ValueError, match=r"^an arm without runs .* check the list of seeds$"):
         summarise_arm([])
     for level in (0, 1, 95):
         with pytest.raises(ValueError, match=f"level is {level}"):
@@ -92,8 +105,10 @@ def test_pairs_in_closed_form():
     # Differences 1 and 3: mean 2, s = √2, and with one degree of freedom t·s/√2 = t = tan(0.475·π).
     t = math.tan(math.pi * 0.475)
     comparison = compare_pairs([11.0, 23.0], [10.0, 20.0])
-    assert comparison.differences == (1.0, 3.0)
+    assert comparison.differences == comparison.pairs == (1.0, 3.0)
+    assert comparison.sd == pytest.approx(math.sqrt(2), rel=1e-15)
     assert comparison.interval == pytest.approx((2 - t, 2 + t), rel=1e-12)
+    assert comparison.method == "Student's t, n = 2, 95 %"
     assert (comparison.n, comparison.won, comparison.lost, comparison.tied) == (2, 2, 0, 0)
 
 
@@ -154,7 +169,8 @@ def test_resampling_three_pairs_would_promise_too_much():
 
 def test_pairs_with_a_missing_run_are_left_out_and_forbid_an_interval():
     comparison = compare_pairs([1.0, None, 5.0], [0.0, 1.0, math.nan])
-    assert (comparison.differences, comparison.missing) == ((1.0,), 2)
+    assert (comparison.differences, comparison.missing, comparison.n) == ((1.0,), 2, 1)
+    assert comparison.pairs == (1.0, None, None)
     assert comparison.interval is None
     assert comparison.direction is None
     assert comparison.method == "no interval: 2 of 3 pairs are incomplete"

@@ -72,6 +72,14 @@ def test_large_logits_do_not_overflow(loss, expected):
     np.testing.assert_array_equal(twolayer.image_loss_slopes(logits, labels, loss=loss), [[1.0, -1.0]])
 
 
+def test_images_whose_logits_are_far_apart_do_not_disturb_each_other():
+    # Softmax of equal logits is 1/2 each, wherever the other image's lie.
+    logits, labels = np.array([[0.0, 0.0], [2000.0, 2000.0]]), np.array([0, 1])
+    for loss, second in (("cross_entropy", 0.5), ("binary_cross_entropy", 1.0)):
+        slopes = twolayer.image_loss_slopes(logits, labels, loss=loss)
+        np.testing.assert_array_equal(slopes, [[-0.5, 0.5], [second, second - 1]])
+
+
 def test_image_losses_treat_leading_axes_as_a_stack():
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(4, 3, 6, 5)), rng.integers(5, size=6)
@@ -94,7 +102,7 @@ def test_penalty_leaves_the_biases_out():
 
 
 def test_an_unknown_loss_is_refused():
-    with pytest.raises(ValueError, match="hinge"):
+    with pytest.raises(ValueError, match=f"hinge.*; choose one of {', '.join(LOSSES)}$"):
         twolayer.image_losses(np.zeros((1, 2)), np.array([0]), loss="hinge")
 
 
@@ -171,6 +179,37 @@ def test_evaluation_in_blocks_agrees_with_all_at_once(loss, monkeypatch):
     assert 0 < evaluation.accuracy < 1
 
 
+class ReadRows:
+    """Images that note which rows are read together, as a memory map would have to fetch them."""
+
+    def __init__(self, images):
+        self.images, self.dtype, self.read = images, images.dtype, []
+
+    def __getitem__(self, rows):
+        self.read.append(np.arange(len(self.images))[rows].tolist())
+        return self.images[rows]
+
+
+def test_evaluation_reads_every_row_once_and_a_block_at_a_time(monkeypatch):
+    parameters, images, labels = random_problem(8, n=23)
+    monkeypatch.setattr(twolayer, "_CHUNK", 5)
+    rows = ReadRows(images)
+    twolayer.evaluate([parameters, parameters], rows, labels, lmbda=0.0, loss="cross_entropy")
+    assert rows.read == [[*range(start, min(start + 5, 23))] for start in range(0, 23, 5)]
+
+
+def test_a_forward_pass_has_the_precision_of_the_images():
+    # Both logits are the biases, which differ in float64 only: a tie, won by the lower class, in float32.
+    biases = np.array([1.0, 1.0 + 2**-40])
+    parameters = Parameters(np.ones((1, 3)), np.zeros(1), np.zeros((2, 1)), biases)
+    images, labels = np.ones((4, 3)), np.zeros(4, dtype=int)
+    (double,) = twolayer.evaluate([parameters], images, labels, lmbda=0.0, loss="cross_entropy")
+    (single,) = twolayer.evaluate([parameters], images.astype(np.float32), labels, lmbda=0.0, loss="cross_entropy")
+    assert (double.accuracy, single.accuracy) == (0, 1)
+    assert double.loss > single.loss == pytest.approx(np.log(2), rel=1e-15)
+    assert {array.dtype for array in parameters.astype("float32")} == {np.dtype("float32")}
+
+
 def test_evaluation_in_single_precision_is_close_to_double():
     parameters, images, labels = random_problem(8, n=50)
     (double,) = twolayer.evaluate([parameters], images, labels, lmbda=0.2, loss="cross_entropy")
@@ -185,6 +224,15 @@ def test_logits_that_are_not_finite_count_as_wrong():
     (evaluation,) = twolayer.evaluate([broken], images, np.zeros_like(labels), lmbda=0.0, loss="cross_entropy")
     assert evaluation.accuracy == 0
     assert np.isnan(evaluation.loss)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_forward_pass_that_overflows_is_a_result(dtype):
+    parameters, images, labels = random_problem(8)
+    huge = Parameters(*(1e200 * array for array in parameters))
+    (evaluation,) = twolayer.evaluate([huge], images.astype(dtype), labels, lmbda=0.0, loss="cross_entropy")
+    assert not np.isfinite(evaluation.loss)
+    assert evaluation.accuracy == 0
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -228,6 +276,7 @@ def test_flips_mirror_every_row_of_every_plane():
     for image, mirrored in zip(images, flipped, strict=True):
         np.testing.assert_array_equal(mirrored, reference.flip(image))
     np.testing.assert_array_equal(twolayer.flip_horizontally(flipped), images)
+    assert twolayer.flip_horizontally(images[:0]).shape == (0, 3072)  # a batch in which nothing is flipped
 
 
 # --- training
@@ -279,9 +328,11 @@ def test_curves_hold_the_start_every_interval_and_the_end():
     for split in ("train", "validation"):
         for metric in ("cost", "loss", "accuracy"):
             assert [row[0] for row in run.curves if row[1:3] == (split, metric)] == [0, 3, 6, 8]
-    rates = [(row[0], row[3]) for row in run.curves if row[2] == "learning_rate"]
+    rates = [row for row in run.curves if row[2] == "learning_rate"]
     settings = Settings(2, 5, 0.01, 3)
-    assert rates == [(update, twolayer.learning_rate(update, settings)) for update in (0, 3, 6)]
+    expected = [(update, "train", "learning_rate", twolayer.learning_rate(update, settings)) for update in (0, 3, 6)]
+    assert rates == expected
+    assert {type(row[0]) for row in run.curves} == {int}  # a table would show 8.0
 
 
 def test_the_last_point_of_the_curves_is_the_evaluation_in_double_precision():
@@ -290,6 +341,28 @@ def test_the_last_point_of_the_curves_is_the_evaluation_in_double_precision():
     assert last == dataclasses.asdict(run.training)
     _, images, labels = random_problem(1, n=20)
     assert [run.training] == twolayer.evaluate([run.parameters], images, labels, lmbda=0.01, loss="cross_entropy")
+
+
+def test_all_other_points_of_the_curves_are_evaluations_in_single_precision():
+    parameters, images, labels = random_problem(1, n=20)
+    first = {row[2]: row[3] for row in small_run(evaluate_every=1000).curves if row[:2] == (0, "validation")}
+    single = parameters.astype(np.float32), images.astype(np.float32)
+    (expected,) = twolayer.evaluate([single[0]], single[1], labels, lmbda=0.01, loss="cross_entropy")
+    assert first == dataclasses.asdict(expected)
+
+
+def test_points_of_the_curves_are_evaluated_together(monkeypatch):
+    together = []
+
+    def evaluate(states, *rest, **settings):
+        together.append(len(states))
+        return plain(states, *rest, **settings)
+
+    plain = twolayer.evaluate
+    monkeypatch.setattr(twolayer, "evaluate", evaluate)
+    monkeypatch.setattr(twolayer, "_STATES", 3)
+    small_run(evaluate_every=1)  # eight updates: points before each of them, and one after the last
+    assert together == [3, 3, 3, 3, 2, 2, 1, 1]  # on training and on validation data
 
 
 def test_a_point_of_the_curves_is_the_state_after_that_many_updates():
@@ -359,8 +432,37 @@ def test_flips_draw_one_number_for_each_image_in_each_epoch_and_none_where_there
     assert flipped_run(probability)[2] == stream.random()
 
 
+class Always:
+    """A stream whose every uniform number is the same."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def random(self, n):
+        return np.full(n, self.number)
+
+
+@pytest.mark.parametrize(("number", "as_with"), [(0.25, 1.0), (0.5, 0.0), (0.75, 0.0)])
+def test_an_image_is_flipped_where_its_number_is_below_the_probability(number, as_with):
+    parameters, images, labels = random_problem(1, sizes=(3072, 6, 5), n=20)
+    split = as_split(images, labels)
+    settings = Settings(3, 5, 0.01, 3, flip_probability=0.5)
+    run = twolayer.train(
+        parameters,
+        split,
+        split,
+        settings=settings,
+        order=np.arange(20),
+        rng=np.random.RandomState(4),
+        flip_rng=Always(number),
+    )
+    np.testing.assert_array_equal(run.parameters.W1, flipped_run(as_with)[0].parameters.W1)
+
+
 def test_flips_without_a_stream_of_their_own_are_refused():
-    with pytest.raises(ValueError, match=r"flip_probability is 0\.5, but flip_rng is None"):
+    with pytest.raises(
+        ValueError, match=r"flip_probability is 0\.5, but flip_rng is None; give .* or set flip_probability to 0$"
+    ):
         small_run(flip_probability=0.5)
 
 
@@ -392,6 +494,7 @@ def test_rows_of_a_split_are_views_of_the_same_images():
         array = getattr(part, field)
         np.testing.assert_array_equal(array, getattr(whole, field)[5:])
         assert np.shares_memory(array, getattr(whole, field))
+    assert whole.rows(0, 5).labels.tolist() == labels[:5].tolist()
 
 
 @pytest.mark.parametrize("rows", [(0, 21), (20, 30), (5, 5), (7, 3), (-5, 20)])
@@ -403,8 +506,15 @@ def test_rows_that_a_slice_would_cut_short_are_refused(rows):
 
 @pytest.mark.parametrize("batch_size", [6, 40])
 def test_a_training_set_that_is_no_whole_number_of_batches_is_refused(batch_size):
-    with pytest.raises(ValueError, match=f"20 images.* {batch_size}"):
+    with pytest.raises(ValueError, match=f"20 images.* {batch_size}; change train_rows or batch_size$"):
         small_run(batch_size=batch_size)
+
+
+def test_a_run_has_an_epoch_of_batches_as_often_as_it_has_epochs():
+    assert twolayer.update_count(20, Settings(3, 5, 0.0, 3)) == 12
+    assert twolayer.update_count(1, Settings(3, 1, 0.0, 3)) == 3
+    with pytest.raises(ValueError, match="the training set has 0 images"):
+        twolayer.update_count(0, Settings(3, 5, 0.0, 3))
 
 
 @pytest.mark.parametrize("order", [np.arange(19), np.zeros(20, dtype=int)])

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,13 @@ class Entry:
 
 
 def print_like(value: float, published: str) -> str:
-    """Return `value` rounded to as many decimals as a published text has, in the same notation."""
-    exponent = Decimal(published).as_tuple().exponent
-    rounded = Decimal(value).quantize(Decimal(1).scaleb(exponent)) if Decimal(value).is_finite() else Decimal(value)
-    return f"{rounded + 0:f}" if rounded else f"{abs(rounded):f}"
+    """Return `value` as Python prints it with as many decimals as a published text has, in the same notation.
+
+    The notation is fixed point, or a mantissa with an exponent where the text has one.
+    """
+    mantissa, notation, _ = published.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    return f"{value:.{decimals}{notation or 'f'}}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def judge(figure: Figure, reproduced: float | Sequence[float | None] | None, *, 
         return Judgement("outside", note=f"reproduced as {reproduced}")
     difference = float(value - published)
     if figure.rule == "exact":
-        same = print_like(reproduced, figure.value) == figure.value
+        same = Decimal(print_like(reproduced, figure.value)) == published
         return Judgement("exact", difference) if same else Judgement("outside", difference, "digits differ")
     limit = Decimal(figure.limit)
     if figure.rule == "below":
@@ -123,12 +127,12 @@ def judge(figure: Figure, reproduced: float | Sequence[float | None] | None, *, 
 
 
 def _judge_interval(figure: Figure, reproduced: Any, resolution: float) -> Judgement:
-    arm = summarise_arm(reproduced if isinstance(reproduced, list) else [reproduced])
+    arm = summarise_arm(reproduced if isinstance(reproduced, Sequence) else [reproduced])
     if arm.prediction_interval is None:
         gave = f"; our mean is {arm.mean:.6g}, n = {arm.n}" if arm.n else ""
         return Judgement("not run", note=f"{arm.method}{gave}")
     low, high = arm.prediction_interval
-    low /= 1 + resolution
+    low = min(low, low / (1 + resolution))  # an end below 0 would move up
     bracket = f", brackets of {100 * resolution:g} %" if resolution else ""
     return Judgement(
         "inside interval" if low <= float(figure.value) <= high else "outside",
@@ -181,6 +185,8 @@ def _enter(
     else:
         resolution = max(cell.parameters.get("tolerance", 0.0) for cell in cells)  # of a search for a learning rate
         judgement = judge(figure, reproduced, resolution=resolution)
+        if isinstance(reproduced, float) and not isfinite(reproduced):
+            reproduced = None  # JSON has no such number; the note says what it was
     notebook = cells[0].notebook if cells else None
     return Entry(
         id=figure.id,
@@ -289,12 +295,25 @@ def load_ledger(json_file: Path) -> list[Entry]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check a ledger: 1 where a figure that must be exact is not."""
+    """Check a ledger: 1 where a figure that must be exact is not, or where the ledger cannot be read."""
     parser = argparse.ArgumentParser(
         prog="python -m gradlab.ledger", description="Fail where a figure whose rule is exact is not exact."
     )
     parser.add_argument("ledger", type=Path, help="ledger.json")
-    entries = load_ledger(parser.parse_args(arguments).ledger)
+    ledger = parser.parse_args(arguments).ledger
+    try:
+        entries = load_ledger(ledger)
+    except OSError as error:
+        print(
+            f"gradlab: the ledger {ledger} cannot be read: {error.strerror}; `make report` writes it", file=sys.stderr
+        )
+        return 1
+    except (ValueError, KeyError, TypeError):
+        print(
+            f"gradlab: {ledger} is not a ledger of this version, or is damaged; `make report` writes it",
+            file=sys.stderr,
+        )
+        return 1
     print(", ".join(f"{number} {verdict}" for verdict, number in count_verdicts(entries).items()))
     wrong = [entry for entry in entries if entry.rule == "exact" and entry.verdict != "exact"]
     for entry in wrong:

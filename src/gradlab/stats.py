@@ -139,31 +139,27 @@ class PairedComparison:
         return 1 if low > 0 else -1 if high < 0 else 0
 
 
-def compare_pairs(
-    first: Sequence[float | None], second: Sequence[float | None], *, level: float = 0.95
-) -> PairedComparison:
+def compare_pairs(first: Sequence[float | None], second: Sequence[float | None]) -> PairedComparison:
     """Compare two arms by the differences between runs of the same seed.
 
     What varies from seed to seed in both arms alike cancels in the differences. They are taken as independent draws
-    from a normal distribution: mean ± t·s/√n.
+    from a normal distribution: mean ± t·s/√n, an interval of 95 %.
 
     Parameters
     ----------
     first, second
         One value for each seed, in the same order; None, NaN or an infinity stands for a run without a value.
-    level
-        Coverage of the interval, between 0 and 1.
 
     Raises
     ------
     ValueError
-        If the arms differ in length or are empty, or `level` is not between 0 and 1.
+        If the arms differ in length or are empty.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} runs against {len(second)}; pairs need the same seeds in both arms")
     pairs = zip(first, second, strict=True)
     differences = [a - b if _is_finite(a) and _is_finite(b) else None for a, b in pairs]
-    arm = summarise_arm(differences, level=level)
+    arm = summarise_arm(differences)
     known = tuple(float(difference) for difference in differences if difference is not None)
     return PairedComparison(
         differences=known,

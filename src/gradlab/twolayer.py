@@ -395,7 +395,7 @@ def learning_rate(update: int | np.ndarray, settings: Settings) -> float | np.nd
 def flip_horizontally(images: np.ndarray) -> np.ndarray:
     """Return images of 3,072 values, shape (n, 3072), mirrored left to right."""
     planes = images.reshape(-1, *IMAGE_SHAPE)  # (n, 3, 32, 32)
-    return planes[..., ::-1].reshape(len(images), -1)
+    return planes[..., ::-1].reshape(images.shape)
 
 
 def update_count(n: int, settings: Settings) -> int:

@@ -11,6 +11,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 from gradlab.config import ConfigError, check_config, read_config
+from gradlab.config.conflicts import DATA
 from gradlab.files import save_json, sha256
 from gradlab.lifetime import RUN_VARIABLE
 from gradlab.lock import LockedError, hold_run
@@ -40,7 +41,7 @@ configfile: "config/config.yaml"
 require(check_config, config, PROJECT / "workflow/schemas/config.schema.yaml")
 
 RESULTS = Path(config["results"])
-DATA = Path("results/data")  # a folder, or a link to one that is shared: a result does not depend on where the data lie
+DATA = Path(DATA)  # a folder, or a link to one: a result does not depend on where the data lie
 
 # The parameters of every cell, under its name <study>/<protocol>/<cell>, and what each data set needs to be fetched. Each
 # stage adds its own; the whole is written as a file before the first job starts, and jobs find their parameters there.

@@ -1,7 +1,6 @@
 """Checks a configuration, with messages for the person who wrote it: what is wrong, and what to write instead."""
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
