@@ -27,6 +27,7 @@ PROJECT = Path(__file__).parent.parent
 os.environ["PYTHONPATH"] = str(PROJECT / "src")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where processes share the tests, keep together what shares a fixture that takes long: a module, or the quick study.
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -5,7 +6,7 @@ import sys
 
 import pytest
 
-from gradlab.files import atomic_path, save_json, sha256, sync
+from gradlab.files import atomic_path, remedy_of, save_json, sha256, sync
 
 # Writes half of a file and waits to be killed.
 HALF = """
@@ -84,3 +85,9 @@ def test_the_digest_is_that_of_sha256(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     # FIPS 180-4, the standard's own example.
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_remedy_of_an_error_fits_it():
+    assert remedy_of(OSError(errno.ENOSPC, "full")).startswith("make room")
+    assert remedy_of(OSError(errno.EACCES, "denied")).startswith("make its folder writable")
+    assert remedy_of(OSError(errno.EIO, "broken")) == "put this right, and run it again"

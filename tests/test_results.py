@@ -1,12 +1,11 @@
 """What a planned cell's files say of it."""
 
-import errno
 import json
 
 import pytest
 from made_cells import finish_cell
 
-from gradlab.results import PlanError, load_plan, load_results, remedy_of
+from gradlab.results import PlanError, load_plan, load_results
 
 NAME = "s/published/one"
 
@@ -131,9 +130,3 @@ def test_a_plan_that_cannot_be_read_says_what_writes_it(tmp_path, text, message)
 def test_a_folder_in_the_place_of_the_plan_is_said_to_be_one(tmp_path):
     with pytest.raises(PlanError, match="cannot be read: Is a directory"):
         load_plan(tmp_path)
-
-
-def test_the_remedy_of_an_error_fits_it():
-    assert remedy_of(OSError(errno.ENOSPC, "full")).startswith("make room")
-    assert remedy_of(OSError(errno.EACCES, "denied")).startswith("make its folder writable")
-    assert remedy_of(OSError(errno.EIO, "broken")) == "put this right, and run it again"

@@ -31,9 +31,9 @@ from gradlab.crate import (
     find_run,
     print_states,
 )
-from gradlab.files import atomic_path
+from gradlab.files import atomic_path, remedy_of
 from gradlab.repeatability import COMPARISON
-from gradlab.results import CellResult, PlanError, load_results, remedy_of
+from gradlab.results import CellResult, PlanError, load_results
 
 METADATA = "ro-crate-metadata.json"
 REPORT_FOLDERS = ("pages", "figures")

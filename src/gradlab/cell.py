@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.execution import ExecutionError, execute, mark_failed
-from gradlab.files import is_full, save_json, sha256, sync
+from gradlab.files import remedy_of, save_json, sha256, sync
 from gradlab.lifetime import stop_with_run
 from gradlab.lock import LockedError, hold_lock
 from gradlab.parameters import ParameterError, check_parameters
@@ -110,8 +110,7 @@ def run_cell(
     except ExecutionError as error:
         raise CellError(f"{name} failed {error}\n  executed notebook, with the traceback: {log}") from error
     except OSError as error:
-        room = "; make room, or choose another folder for `results` in the configuration"
-        raise CellError(f"{name} failed\n  {error}{room if is_full(error) else ''}") from error
+        raise CellError(f"{name} failed\n  {error}; {remedy_of(error)}") from error
 
 
 def _check_unchanged(inputs: Mapping[str, str], log: Path) -> None:

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -53,4 +56,13 @@ def sha256(path: Path) -> str:
 
 def is_full(error: BaseException) -> bool:
     """Tell whether an error says that a disk, or a user's share of it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def remedy_of(error: OSError) -> str:
+    """Return what helps where a file cannot be read or written."""
+    if is_full(error):
+        return "make room on the disk, and run this again"
+    if error.errno in _FORBIDDEN:
+        return "make its folder writable, and run this again"
+    return "put this right, and run it again"

@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gradlab.files import save_json
-from gradlab.results import CellResult, PlanError, load_results, remedy_of
+from gradlab.files import remedy_of, save_json
+from gradlab.results import CellResult, PlanError, load_results
 
 COMPARISON = "repeatability.json"
 VERDICTS = ("same", "differs", "not compared")

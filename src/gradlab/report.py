@@ -17,7 +17,7 @@ from gradlab import __version__
 from gradlab.blocks import Gallery, Picture, draw
 from gradlab.errata import find_errata
 from gradlab.families import Family, label_family
-from gradlab.files import atomic_path
+from gradlab.files import atomic_path, remedy_of
 from gradlab.jobs import describe_jobs, group_jobs
 from gradlab.ledger import build_ledger, save_ledger
 from gradlab.lifetime import stop_with_run
@@ -37,7 +37,7 @@ from gradlab.plots.jobs import plot_jobs
 from gradlab.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
 from gradlab.published import load_deviations
 from gradlab.repeatability import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
-from gradlab.results import CellResult, PlanError, load_results, remedy_of
+from gradlab.results import CellResult, PlanError, load_results
 from gradlab.sections import Section, build_sections
 from gradlab.studies import STUDIES
 from gradlab.text import print_figure, print_time

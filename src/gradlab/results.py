@@ -1,6 +1,5 @@
 """Reads what the cells of a study left behind, and says of each planned cell whether it is there."""
 
-import errno
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,6 @@ _MANIFEST = {
     "started": str,
     "versions": dict,
     "wall_seconds": int | float,
-}
-
-
-_REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room on the disk, and run this again"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable, and run this again"),
 }
 
 
@@ -125,11 +118,6 @@ class CellResult:
 def print_commit(git: Mapping[str, Any] | None) -> str | None:
     """Return the commit of a manifest, and whether files differed from it; None where it names none."""
     return None if git is None else git["commit"] + (", with uncommitted changes" if git["dirty"] else "")
-
-
-def remedy_of(error: OSError) -> str:
-    """Return what helps where a file of a study cannot be read or written."""
-    return _REMEDIES.get(error.errno, "put this right, and run it again")
 
 
 def load_plan(plan_file: Path) -> dict[str, Any]:

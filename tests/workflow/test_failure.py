@@ -98,7 +98,7 @@ def test_a_full_disk_is_said_in_one_line(copy_project, small_disk):
     full = copy.snakemake("results/small/autodiff/published/jump/metrics.json", check=False)
     assert full.returncode != 0
     assert "gradlab: autodiff/published/jump failed\n  [Errno 28] No space left on device" in full.stdout
-    assert "make room, or choose another folder for `results` in the configuration" in full.stdout
+    assert "make room on the disk, and run this again" in full.stdout
     assert "Traceback" not in full.stdout
     assert not (small_disk / "autodiff/published/jump/manifest.json").exists()
     (small_disk / "filler").unlink()

@@ -12,7 +12,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "src"), *filter(None, 
 
 from gradlab.config import ConfigError, check_config, read_config
 from gradlab.config.conflicts import DATA
-from gradlab.files import save_json, sha256
+from gradlab.files import remedy_of, save_json, sha256
 from gradlab.lifetime import RUN_VARIABLE
 from gradlab.lock import LockedError, hold_run
 from gradlab.parameters import ParameterError, check_notebooks, declared_parameters
@@ -67,7 +67,7 @@ onstart:
     except LockedError as error:
         raise WorkflowError(str(error))
     except OSError as error:
-        raise WorkflowError(f"{PLAN_FILE} could not be written: {error.strerror}")
+        raise WorkflowError(f"{PLAN_FILE} could not be written: {error.strerror}; {remedy_of(error)}")
 
 
 # A cell's place, and how it is run. The command holds names and paths only, each quoted: the parameters wait in the plan.
