@@ -55,7 +55,7 @@ archive: $(READY)  ## Pack report, results and project into one zip with an RO-C
 	@$(RUN) PYTHONPATH=src python -m gradlab.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
 
 test: $(READY) lint data  ## Run all tests, in two processes.
-	@$(RUN) python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(RUN) python -m pytest -n 2 --no-loadscope-reorder
 
 coverage: $(READY)  ## Measure which lines and branches of the package its unit tests run.
 	@$(RUN) python -m pytest -m "not workflow" --cov=gradlab --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95

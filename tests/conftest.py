@@ -17,6 +17,7 @@ import nbformat
 import pandas as pd
 import pytest
 from made_cells import finish_cell
+from xdist.scheduler import LoadScopeScheduling
 
 from gradlab.ledger import build_ledger
 from gradlab.material import Material
@@ -27,15 +28,24 @@ PROJECT = Path(__file__).parent.parent
 os.environ["PYTHONPATH"] = str(PROJECT / "src")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the tests, keep together what shares a fixture that takes long: a module, or the quick study.
+    """Start with the tests that share the run of the quick study: together they take longest."""
+    items.sort(key=lambda item: not shares_quick_study(item.nodeid))
 
-    The tests of the quick study come first: together they take longest.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("quick" if "quick" in item.fixturenames else item.module.__name__))
-    items.sort(key=lambda item: "quick" not in item.fixturenames)
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Give every process whole files, and one of them all that share the run of the quick study."""
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "quick" if shares_quick_study(nodeid) else nodeid.partition("::")[0]
+
+    return Scheduler(config, log)
+
+
+def shares_quick_study(nodeid: str) -> bool:
+    return "/test_quick" in nodeid
 
 
 @pytest.fixture(scope="session")
