@@ -54,7 +54,7 @@ def test_the_packages_that_a_module_and_its_modules_import_with_their_versions(p
 
 
 def test_a_package_that_is_installed_under_another_name_than_its_module(tmp_path):
-    (tmp_path / "module.py").write_text("import yaml\nfrom PIL import Image")
+    (tmp_path / "module.py").write_text("import yaml\nfrom PIL import Image\nimport not_installed_anywhere")
     assert imported_packages(tmp_path / "module.py") == {"PyYAML": version("pyyaml"), "pillow": version("pillow")}
 
 

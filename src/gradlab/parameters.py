@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from gradlab.sources import python_of
+
 TYPES = (int, float, str, bool, list, dict)
 
 
@@ -48,7 +50,7 @@ def declared_parameters(notebook: str | Path) -> dict[str, Parameter]:
         )
     for number, cell in enumerate(code, 1):
         if cell is not tagged[0]:
-            _parse(notebook, f"code cell {number}", _python(cell))
+            _parse(notebook, f"code cell {number}", python_of(cell))
     declared: dict[str, Parameter] = {}
     for node in _parse(notebook, "the parameters cell", "".join(tagged[0]["source"])).body:
         parameter = _declaration(notebook, node)
@@ -178,12 +180,6 @@ def _check_kernel(notebook: str | Path, metadata: Mapping[str, Any]) -> None:
             f"{notebook} is for the kernel {reprlib.repr(name)}{of}; cells run in python3: write it in Python, and choose "
             "Kernel > Change Kernel > Python 3 in Jupyter"
         )
-
-
-def _python(cell: Mapping[str, Any]) -> str:
-    """Return a cell's source without the lines that are IPython's own."""
-    lines = "".join(cell["source"]).splitlines()
-    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
 
 
 def _parse(notebook: str | Path, where: str, source: str) -> ast.Module:

@@ -7,9 +7,11 @@ another version, reruns the cells that use it and no others.
 import ast
 import json
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
 
@@ -34,7 +36,7 @@ def imported_sources(*files: str | Path, package: Path = PACKAGE) -> list[Path]:
 
 
 def imported_packages(*files: str | Path, package: Path = PACKAGE) -> dict[str, str]:
-    """Return the installed versions of the other packages that notebooks or modules import, by name and sorted.
+    """Return the versions of the other packages that notebooks or modules import, as far as installed, by name and sorted.
 
     Parameters
     ----------
@@ -47,23 +49,29 @@ def imported_packages(*files: str | Path, package: Path = PACKAGE) -> dict[str, 
     for file in [*map(Path, files), *imported_sources(*files, package=package)]:
         names |= {name.partition(".")[0] for name in _names(file)}
     names -= {package.name, *sys.stdlib_module_names}
-    return {distribution: metadata.version(distribution) for distribution in sorted(map(_distribution, names))}
+    distributions = {distribution for name in names for distribution in _distributions(name)}
+    return {distribution: metadata.version(distribution) for distribution in sorted(distributions)}
 
 
-def _distribution(name: str) -> str:
-    """Return the name under which a module is installed: most have the same, and looking up the others takes long."""
+def _distributions(name: str) -> list[str]:
+    """Return what gives a module: most have its name, and looking up the others takes long. Nothing where none is installed."""
     try:
-        return metadata.distribution(name).name
+        return [metadata.distribution(name).name]
     except metadata.PackageNotFoundError:
-        return metadata.packages_distributions()[name][0]
+        return metadata.packages_distributions().get(name, [])
+
+
+def python_of(cell: Mapping[str, Any]) -> str:
+    """Return the source of a notebook's code cell, with the lines that are IPython's own left empty."""
+    lines = "".join(cell["source"]).splitlines()
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
 
 
 def _python(file: Path) -> str:
     if file.suffix != ".ipynb":
         return file.read_text(encoding="utf-8")
     cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-    lines = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code").splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+    return "\n".join(python_of(cell) for cell in cells if cell["cell_type"] == "code")
 
 
 @cache  # cells share most modules
