@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 
 import nbformat
 import psutil
@@ -194,7 +195,9 @@ def start(tmp_path, monkeypatch):
             f"{prefix} exec {sys.executable} -m gradlab.cell plan.json s/published/x --notebook {notebook} "
             f"--manifest {results}/s/published/x/manifest.json --log {results}/logs/s/published/x.ipynb"
         )
-        return subprocess.Popen(["bash", "-c", command], stderr=subprocess.PIPE, text=True, **options)
+        # Where the tests run in the background of a script, Ctrl-C is ignored, and what they start inherits that.
+        hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(["bash", "-c", command], stderr=subprocess.PIPE, text=True, preexec_fn=hear, **options)
 
     return start
 
