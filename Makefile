@@ -57,8 +57,8 @@ archive: $(READY)  ## Pack report, results and project into one zip with an RO-C
 test: $(READY) lint data  ## Run all tests, in two processes.
 	@$(RUN) python -m pytest -n 2 --no-loadscope-reorder
 
-coverage: $(READY)  ## Measure which lines and branches of the package its unit tests run.
-	@$(RUN) python -m pytest -m "not workflow" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+coverage: $(READY) data  ## Measure which lines and branches of the package its unit tests run.
+	@$(RUN) python -m pytest -n 2 --no-loadscope-reorder -m "not workflow" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 mutants: $(READY)  ## Change four modules bit by bit, and count the changes that their tests notice.
 	@$(RUN) mutmut run --max-children 2
