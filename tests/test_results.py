@@ -61,7 +61,9 @@ def test_a_source_that_is_gone_is_passed_over(cell):
 
 def test_a_file_of_another_run_makes_it_stale(cell):
     (cell.folder / "metrics.json").write_text('{"a": 2}')
-    assert cell().outdated == ("metrics.json is not the file that the cell wrote",)
+    assert cell().outdated == (
+        "metrics.json is not the file that the cell wrote (remove manifest.json, and the cell runs again)",
+    )
     (cell.folder / "metrics.json").unlink()
     assert cell().outdated == ("metrics.json is missing",)
 

@@ -24,6 +24,8 @@ _MANIFEST = {
     "wall_seconds": int | float,
 }
 
+_RUN_AGAIN = "remove manifest.json, and the cell runs again"  # snakemake does not look into what a job wrote
+
 
 class PlanError(RuntimeError):
     """A plan cannot be read; the message says why, and what writes it."""
@@ -199,7 +201,7 @@ def _read_manifest(file: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
         return None, ()
     except (OSError, ValueError):
         pass
-    return None, ("its manifest cannot be read (remove manifest.json, and the cell runs again)",)
+    return None, (f"its manifest cannot be read ({_RUN_AGAIN})",)
 
 
 def _find_other_parameters(planned: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
@@ -221,4 +223,4 @@ def _find_changed_outputs(directory: Path, outputs: Mapping[str, str]) -> Iterat
         if not (directory / name).exists():
             yield f"{name} is missing"
         elif sha256(directory / name) != before:
-            yield f"{name} is not the file that the cell wrote"
+            yield f"{name} is not the file that the cell wrote ({_RUN_AGAIN})"
