@@ -112,6 +112,15 @@ def test_a_failed_cell_is_marked_and_its_traceback_linked(study):
     assert "ValueError: broken &lt;on&gt; purpose" in page
 
 
+def test_a_run_that_was_killed_and_could_say_nothing_is_shown_as_such(study):
+    log = study.root / f"logs/{POWER}.ipynb"
+    log.parent.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")]), log)
+    assert "failed" in tile_of(study(), "power").get_text()
+    page = BeautifulSoup((study.root / f"pages/{POWER}.html").read_text(encoding="utf-8"), "html.parser")
+    assert "this run did not finish: it was killed, or is still going on." in page.find(id="failure").get_text()
+
+
 def test_text_from_results_is_escaped(study):
     write_cell(study.root, JUMP, {"case": "jump"})
     html = study()
