@@ -3,10 +3,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
-from gradlab.files import atomic_path, remedy_of, save_json, sha256, sync
+from gradlab.files import LEFTOVER, atomic_path, remedy_of, remove_leftovers, save_json, sha256, sync
 
 # Writes half of a file and waits to be killed.
 HALF = """
@@ -68,6 +69,20 @@ def test_content_and_name_are_on_the_disk_before_the_block_has_ended(tmp_path, m
     assert order == [str(temporary), str(tmp_path)]
     sync(tmp_path / "file.txt")
     assert order[-1] == str(tmp_path / "file.txt")
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path):
+    old, new, named = (tmp_path / name for name in (".a.npy.0123.part", ".b.npy.0123.part", "c.part"))
+    for file in (old, new, named):
+        file.write_text("half")
+    folder = tmp_path / ".d.part"
+    (folder / "staged").mkdir(parents=True)
+    before = time.time() - LEFTOVER
+    for path in (old, named, folder):
+        os.utime(path, (before - 1, before - 1))
+    os.utime(new, (before + 60, before + 60))
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [new.name, named.name]
 
 
 def test_json_is_sorted_or_keeps_its_order_and_refuses_what_it_cannot_hold(tmp_path):

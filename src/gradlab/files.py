@@ -5,11 +5,14 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+LEFTOVER = 24 * 3600.0  # seconds after which nobody writes a temporary file any more
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -39,6 +42,20 @@ def sync(path: str | Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files and folders that a process left in a folder when it was killed: those older than a day."""
+    for leftover in folder.glob(".*.part"):
+        try:
+            if time.time() - leftover.stat().st_mtime <= LEFTOVER:
+                continue
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+        except OSError:  # another process is removing it
+            continue
 
 
 def save_json(path: str | Path, content: Any, *, sort_keys: bool = True) -> None:

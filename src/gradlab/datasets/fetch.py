@@ -6,9 +6,7 @@ the cache before they do, and what is there is checked again every time it is us
 
 import logging
 import math
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +18,9 @@ from gradlab.datasets.local import read_local
 from gradlab.datasets.official import download_official
 from gradlab.datasets.packages import download_packages
 from gradlab.datasets.settings import FetchSettings
-from gradlab.files import is_full, sync
+from gradlab.files import is_full, remove_leftovers, sync
 
 log = logging.getLogger(__name__)
-
-STALE = 24 * 3600.0  # seconds after which a temporary folder belongs to a process that was killed
 
 
 class _CacheError(Exception):
@@ -114,7 +110,7 @@ def _fill_cache(spec: Spec, settings: FetchSettings, source: str, target: Path) 
     cache = target.parent
     with _writing(spec, cache):
         target.mkdir(parents=True, exist_ok=True)
-        _remove_stale(cache)
+        remove_leftovers(cache)
         temporary = tempfile.TemporaryDirectory(
             prefix=f".{spec.name}.", suffix=".part", dir=cache, ignore_cleanup_errors=True
         )
@@ -161,12 +157,3 @@ def _unwritable(spec: Spec, cache: Path, error: OSError) -> _CacheError:
         f"the cache {cache} cannot be written ({reason}); {room}choose another with `cache`, under "
         "`data:` in the configuration, or $GRADLAB_CACHE"
     )
-
-
-def _remove_stale(cache: Path) -> None:
-    for folder in cache.glob(".*.part"):
-        try:
-            if time.time() - folder.stat().st_mtime > STALE:
-                shutil.rmtree(folder)
-        except OSError:  # another process is removing it
-            continue

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradlab.datasets.decode import read_idx, read_records
 from gradlab.datasets.identity import CIFAR10Spec, FashionMNISTSpec, Spec
-from gradlab.files import atomic_path, save_json
+from gradlab.files import atomic_path, remove_leftovers, save_json
 
 CHUNK = 2_000  # images standardised at once: 49 MB in float64
 
@@ -65,6 +65,7 @@ def prepare(spec: Spec, content: str | Path, destination: str | Path) -> None:
     """
     content, destination = Path(content), Path(destination)
     destination.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(destination)
     (destination / "dataset.json").unlink(missing_ok=True)
     match spec:
         case FashionMNISTSpec():
