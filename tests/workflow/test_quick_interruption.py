@@ -24,22 +24,23 @@ def count_done(copy):
 
 
 def wait_for_cells(copy, process, number):
-    """Wait until so many cells are complete."""
+    """Wait until so many cells are complete, or the run has ended: what is left may need a cell that was killed."""
     deadline = time.monotonic() + 600
-    while count_done(copy) < number:
-        assert process.poll() is None and time.monotonic() < deadline, copy.terminal
+    while count_done(copy) < number and process.poll() is None:
+        assert time.monotonic() < deadline, copy.terminal
         time.sleep(0.1)
 
 
-def wait_for_victims(run, victim):
-    """Wait until there is what is to be killed, and return its processes."""
+def wait_for_victims(process, victim):
+    """Wait until there is what is to be killed, and return its processes; none where the run has ended before."""
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    while process.poll() is None:
+        assert time.monotonic() < deadline, f"{victim} did not come in two minutes"
         with suppress(psutil.NoSuchProcess):
-            if found := find_victims(run, victim):
+            if found := find_victims(psutil.Process(process.pid), victim):
                 return found
         time.sleep(0.05)
-    raise AssertionError(f"{victim} did not come in two minutes")
+    return []
 
 
 def find_victims(run, victim):
@@ -67,13 +68,15 @@ def interrupted(copy_project):
     random.shuffle(victims)
     story, process = [], None
     for victim in victims:
-        if process is None:
-            process = copy.start(*SNAKEMAKE, "--cores", "1", *copy.options)
-            run = psutil.Process(process.pid)
-        wait_for_cells(copy, process, count_done(copy) + random.randint(1, 4))
-        time.sleep(random.uniform(0, 6))
-        hits = wait_for_victims(run, victim)
-        helpers = run.children(recursive=True)
+        hits = []
+        while not hits:
+            if process is None or process.poll() is not None:
+                assert process is None or process.returncode, f"the study was complete before ten kills: {story}"
+                process = copy.start(*SNAKEMAKE, "--cores", "1", *copy.options)
+            wait_for_cells(copy, process, count_done(copy) + random.randint(1, 3))
+            time.sleep(random.uniform(0, 6))
+            hits = wait_for_victims(process, victim)
+        helpers = psutil.Process(process.pid).children(recursive=True)
         for hit in hits:
             with suppress(psutil.NoSuchProcess):
                 hit.kill()
