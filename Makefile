@@ -13,6 +13,8 @@ INSTALL := $(PYTHON) -m venv $(VENV); $(VENV)/bin/python -m pip install --quiet 
 # Snakemake, its jobs and their kernels find `python` on this path.
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 SNAKEMAKE := $(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+# Two processes share the tests; the files that take longest come first.
+PYTEST := $(RUN) python -m pytest -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data check-data report quick ledger verify serve archive test coverage mutants audit lint lock
@@ -55,10 +57,10 @@ archive: $(READY)  ## Pack report, results and project into one zip with an RO-C
 	@$(RUN) PYTHONPATH=src python -m gradlab.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
 
 test: $(READY) lint data  ## Run all tests, in two processes.
-	@$(RUN) python -m pytest -n 2 --no-loadscope-reorder
+	@$(PYTEST)
 
 coverage: $(READY) data  ## Measure which lines and branches of the package its unit tests run.
-	@$(RUN) python -m pytest -n 2 --no-loadscope-reorder -m "not workflow" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+	@$(PYTEST) -m "not workflow" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 mutants: $(READY)  ## Change four modules bit by bit, and count the changes that their tests notice.
 	@$(RUN) mutmut run --max-children 2

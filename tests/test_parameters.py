@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_notebooks import damage
 
 from gradlab.cell import main
 from gradlab.parameters import ParameterError, check_notebooks, check_parameters, declared_parameters
@@ -111,17 +112,6 @@ def test_refuses_a_cell_that_is_not_python_but_allows_what_is_ipythons_own(write
         ParameterError, match=r"code cell 2 is not Python \(line 2, 'y = = 1': invalid syntax\); mend it"
     ):
         declared_parameters(write_notebook("x = 1\ny = = 1"))
-
-
-def damage(change):
-    """A function of a notebook's bytes that loads it, changes it and writes it again."""
-
-    def write(content):
-        notebook = json.loads(content)
-        change(notebook)
-        return json.dumps(notebook).encode()
-
-    return write
 
 
 def set_kernel(**kernel):

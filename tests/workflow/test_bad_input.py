@@ -1,6 +1,5 @@
 """Configurations and notebooks that cannot work: the command line of snakemake refuses them before anything runs."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import yaml
 from command_line import run_snakemake
 from hypothesis import HealthCheck, given, settings
 from made_configs import CONFIGS, FILES, sound_configs
+from made_notebooks import damage
 
 pytestmark = pytest.mark.workflow
 
@@ -203,45 +203,34 @@ def test_every_configuration_that_is_accepted_can_be_planned(root, tmp_path, sou
 # --- notebooks ---
 
 
-def change(function):
-    """A function of a notebook's bytes that loads it, changes it and writes it again."""
-
-    def write(template):
-        notebook = json.loads(template)
-        function(notebook)
-        return json.dumps(notebook).encode()
-
-    return write
-
-
 def rename_parameter(notebook):
     (cell,) = (cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", []))
     cell["source"] = "".join(cell["source"]).replace("seed: int", "root: int")
 
 
 @pytest.mark.parametrize(
-    "damage, message",
+    "spoil, message",
     [
-        (change(rename_parameter), "declares no parameter 'seed' (it has case, output, root): add it"),
+        (damage(rename_parameter), "declares no parameter 'seed' (it has case, output, root): add it"),
         (
-            change(lambda notebook: notebook["cells"].append(notebook["cells"][1])),
+            damage(lambda notebook: notebook["cells"].append(notebook["cells"][1])),
             "has 2 code cells tagged 'parameters'",
         ),
-        (change(lambda notebook: notebook["cells"][-1].update(source="1 = = 2")), "is not Python (line 1, '1 = = 2'"),
+        (damage(lambda notebook: notebook["cells"][-1].update(source="1 = = 2")), "is not Python (line 1, '1 = = 2'"),
         (
-            change(lambda notebook: notebook["metadata"].update(kernelspec={"name": "julia-1.10"}, language_info={})),
+            damage(lambda notebook: notebook["metadata"].update(kernelspec={"name": "julia-1.10"}, language_info={})),
             "julia-1.10",
         ),
-        (change(lambda notebook: notebook.update(nbformat=3)), "is in notebook format 3, expected 4"),
+        (damage(lambda notebook: notebook.update(nbformat=3)), "is in notebook format 3, expected 4"),
         (lambda template: template[:300], "is not JSON"),
         (lambda template: b"", "is empty: restore the notebook"),
         (lambda template: None, "cannot be read (No such file or directory): put the notebook there"),
     ],
     ids=["renamed parameter", "two parameters cells", "no Python", "Julia", "format 3", "cut off", "empty", "missing"],
 )
-def test_a_bad_notebook_stops_the_run_before_its_first_cell(root, call, damage, message):
+def test_a_bad_notebook_stops_the_run_before_its_first_cell(root, call, spoil, message):
     notebook = root / "notebooks/autodiff.ipynb"
-    with content(notebook, damage(notebook.read_bytes())):
+    with content(notebook, spoil(notebook.read_bytes())):
         # Cells of other notebooks do not run either: what they show would be worth nothing beside the missing ones.
         for target in ("autodiff", "regularization"):
             terminal = call(target)
@@ -251,7 +240,7 @@ def test_a_bad_notebook_stops_the_run_before_its_first_cell(root, call, damage, 
 
 def test_every_notebook_at_fault_is_named_at_once(root, call):
     first, second = root / "notebooks/autodiff.ipynb", root / "notebooks/two_layer.ipynb"
-    renamed = [change(rename_parameter)(notebook.read_bytes()) for notebook in (first, second)]
+    renamed = [damage(rename_parameter)(notebook.read_bytes()) for notebook in (first, second)]
     with content(first, renamed[0]), content(second, renamed[1].replace(b"n_s: int", b"rise: int")):
         terminal = call()
     assert_shows(terminal, "the notebooks are refused:")
