@@ -7,12 +7,14 @@ setting are repeated without their training.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gradlab import augment, models, sgd
+from gradlab.vote import vote
 
 SAMPLE_PICTURES = 5
 
@@ -120,21 +122,23 @@ def train_run(
     augmentation = augment.find_setting(setting)
     height, width = train.images.shape[1:]
 
-    def transformed(images: Tensor) -> Tensor:
-        transform = augment.draw_transform(protocol.ranges, height, width, rng=streams.torch)
-        return augment.apply_transform(images, transform)
+    def draw_transform() -> augment.Transform:
+        return augment.draw_transform(protocol.ranges, height, width, rng=streams.torch)
 
     def draw_pass() -> Iterable[tuple[Tensor, Tensor]]:
-        images = transformed(train.images) if augmentation.train else train.images
+        images = augment.apply_transform(train.images, draw_transform()) if augmentation.train else train.images
         indices = sgd.draw_indices(len(train), protocol.sgd, rng=streams.numpy)
         return sgd.gather_batches(sgd.LabelledImages(images, train.labels), indices)
+
+    def label_copy(parameters: list[Tensor], transform: augment.Transform, wanted: Tensor) -> Tensor:
+        return sgd.predict(models.conv_net, parameters, augment.apply_transform(test.images[wanted], transform))
 
     def evaluate_pass(parameters: list[Tensor]) -> sgd.PassResult:
         on_train, on_test = (sgd.evaluate(models.conv_net, parameters, data) for data in (train, test))
         if augmentation.test:
-            copies = range(protocol.copies)
-            predictions = [sgd.predict(models.conv_net, parameters, transformed(test.images)) for _ in copies]
-            correct = (augment.majority_vote(torch.stack(predictions)) == test.labels).sum().item()
+            # All copies are drawn, however few of them decide.
+            copies = [partial(label_copy, parameters, draw_transform()) for _ in range(protocol.copies)]
+            correct = (vote(copies, len(test), models.CLASSES) == test.labels).sum().item()
             on_test = sgd.Evaluation(on_test.loss, correct / len(test))
         return sgd.PassResult(on_train, on_test)
 
