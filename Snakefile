@@ -5,6 +5,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/schedule.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/autodiff.smk"
 include: "workflow/rules/augmentation.smk"

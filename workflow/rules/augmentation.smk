@@ -10,8 +10,6 @@ AUGMENTATION = config["augmentation"]
 # The notebook's runs, in its order, with the passes that each took.
 NOTEBOOK_RUNS = [["none", 35], ["train", 100], ["test", 30], ["both", 100]]
 NOTEBOOK_ORDER = [setting for setting, _ in NOTEBOOK_RUNS]
-# The longest cells of the study start first, and among them the longest of all.
-SHORTEST_FIRST = ["none", "test", "clean", "train", "augmented", "both"]
 
 common = {"data": str(DATA / "fashion_mnist")}
 common |= {key: value for key, value in AUGMENTATION.items() if key not in ("settings", "corrected")}
@@ -45,12 +43,17 @@ rule augmentation_cell:
         **cell_files("curves", "samples"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="augmentation",
         protocol="published",
         cell="|".join(NOTEBOOK_ORDER),
     threads: 1
-    priority: lambda wildcards: 20 + SHORTEST_FIRST.index(wildcards.cell)
+    priority: priority_of
+    resources:
+        mem_mb=1500,
+        runtime=60,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/augmentation.ipynb"),
@@ -69,12 +72,17 @@ rule augmentation_corrected_cell:
         **cell_files("curves", "samples"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="augmentation",
         protocol="corrected",
         cell=r"(clean|augmented)-\d+",
     threads: 1
-    priority: lambda wildcards: 20 + SHORTEST_FIRST.index(wildcards.cell.split("-")[0])
+    priority: priority_of
+    resources:
+        mem_mb=1500,
+        runtime=60,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/augmentation_corrected.ipynb"),

@@ -17,10 +17,16 @@ rule autodiff_cell:
         answers=cell_file("answers.json", "answers"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="autodiff",
         protocol="published",
     threads: 1
+    priority: priority_of
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/autodiff.ipynb"),
@@ -39,11 +45,17 @@ rule derivative_sweep_cell:
         answers=cell_file("answers.json", "answers"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="autodiff",
         protocol="corrected",
         cell="torch_functions",
     threads: 1
+    priority: priority_of
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/derivative_sweep.ipynb"),

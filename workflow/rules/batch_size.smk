@@ -47,11 +47,16 @@ rule batch_size_cell:
         **cell_files("curves"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="batch_size",
         cell=r"\d+",
     threads: 1
-    priority: 10
+    priority: priority_of
+    resources:
+        mem_mb=1500,
+        runtime=20,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/batch_size.ipynb"),
@@ -70,12 +75,17 @@ rule learning_rate_search_cell:
         **cell_files("search"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="batch_size",
         protocol="corrected",
         cell=r"search-\d+",
     threads: 1
-    priority: 12  # the training at what it finds waits for it
+    priority: priority_of
+    resources:
+        mem_mb=1500,
+        runtime=20,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/learning_rate_search.ipynb"),

@@ -73,7 +73,8 @@ onstart:
 # A cell's place, and how it is run. The command holds names and paths only, each quoted: the parameters wait in the plan.
 CELL = RESULTS / "{study}/{protocol}/{cell}"
 CELL_LOG = RESULTS / "logs/{study}/{protocol}/{cell}.ipynb"
-CELL_MESSAGE = "{wildcards.study}/{wildcards.protocol}/{wildcards.cell} with {params.parameters}"
+CELL_BENCHMARK = RESULTS / "benchmarks/{study}/{protocol}/{cell}.tsv"
+CELL_MESSAGE = "{wildcards.study}/{wildcards.protocol}/{wildcards.cell} ({time_left}) with {params.parameters}"
 RUN_CELL = (
     "python -m gradlab.cell {PLAN_FILE:q} {wildcards.study:q}/{wildcards.protocol:q}/{wildcards.cell:q} "
     "--notebook {input.notebook:q} --manifest {output.manifest:q} --log {log:q} --threads {threads} --inputs {input:q}"

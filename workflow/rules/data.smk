@@ -37,7 +37,11 @@ rule fashion_mnist:
     output:
         description=DATA / "fashion_mnist/dataset.json",
         arrays=[DATA / "fashion_mnist" / f"{array}.npy" for array in ARRAYS["fashion_mnist"]],
-    priority: 30  # all cells but a few wait for the data
+    threads: 1
+    priority: FIRST
+    resources:
+        mem_mb=1000,
+        runtime=30,
     params:
         code=[sha256(PROJECT / file) for file in PREPARING],
     message:
@@ -50,7 +54,11 @@ rule cifar10:
     output:
         description=DATA / "cifar10/dataset.json",
         arrays=[DATA / "cifar10" / f"{array}.npy" for array in ARRAYS["cifar10"]],
-    priority: 30  # all cells but a few wait for the data
+    threads: 1
+    priority: FIRST
+    resources:
+        mem_mb=1000,
+        runtime=30,
     params:
         code=[sha256(PROJECT / file) for file in PREPARING],
     message:

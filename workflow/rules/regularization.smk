@@ -120,11 +120,17 @@ rule gradient_check_cell:
         **cell_files("errors"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="regularization",
         protocol="published",
         cell="gradient_check",
     threads: 1
+    priority: priority_of
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/gradient_check.ipynb"),
@@ -144,13 +150,17 @@ rule two_layer_cell:
         **cell_files("curves", "learning_rate", "weights"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="regularization",
         protocol="published",
         cell=r"overfit-\d+|one_cycle|three_cycles|coarse-\d+|fine-\d+|final",
     threads: 1
-    # The coarse runs hold up the fine ones, and these the final network.
-    priority: 15
+    priority: priority_of
+    resources:
+        mem_mb=3000,
+        runtime=15,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/two_layer.ipynb"),
@@ -169,11 +179,17 @@ rule lambda_search_cell:
         **cell_files("search"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="regularization",
         protocol="published",
         cell="coarse|fine",
     threads: 1
+    priority: priority_of
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/lambda_search.ipynb"),

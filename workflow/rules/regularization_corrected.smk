@@ -70,7 +70,6 @@ use rule two_layer_cell as two_layer_corrected_cell with:
         study="regularization",
         protocol="corrected",
         cell=r"(overfit-\d+|final|variant-\w+)-\d+",
-    priority: 14
 
 
 rule lambda_grid_cell:
@@ -83,13 +82,17 @@ rule lambda_grid_cell:
         **cell_files("search"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="regularization",
         protocol="corrected",
         cell=r"(coarse|fine)-\d+",
     threads: 1
-    # The final networks wait for the choice of λ.
-    priority: 16
+    priority: priority_of
+    resources:
+        mem_mb=3000,
+        runtime=20,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/lambda_grid.ipynb"),
@@ -108,11 +111,17 @@ rule lambda_choice_cell:
         **cell_files("search"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="regularization",
         protocol="corrected",
         cell="coarse|fine",
     threads: 1
+    priority: priority_of
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/lambda_choice.ipynb"),
@@ -132,11 +141,17 @@ rule row_order_cell:
         **cell_files("row_order"),
     log:
         CELL_LOG,
+    benchmark:
+        CELL_BENCHMARK
     wildcard_constraints:
         study="regularization",
         protocol="corrected",
         cell="row_order",
     threads: 1
+    priority: priority_of
+    resources:
+        mem_mb=3000,
+        runtime=15,
     params:
         parameters=parameters_of,
         packages=packages_of("notebooks/row_order.ipynb"),

@@ -24,6 +24,10 @@ rule report:
         ledger=report_file("ledger.json", "ledger and errata, for programs"),
         tables=[report_file("ledger.csv", "ledger"), report_file("errata.csv", "errata")],
         folders=[directory(RESULTS / "pages"), directory(RESULTS / "figures")],
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
     params:
         plan=PLAN["cells"],
     message:
@@ -36,6 +40,10 @@ rule ledger:
     """Fails where a published figure that must be reproduced to the last digit is not."""
     input:
         RESULTS / "ledger.json",
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
     shell:
         "python -m gradlab.ledger {input:q}"
 
