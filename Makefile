@@ -17,7 +17,7 @@ SNAKEMAKE := $(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CON
 PYTEST := $(RUN) python -m pytest -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data check-data report quick ledger verify serve archive test coverage mutants audit lint lock
+.PHONY: help setup data check-data report quick ledger verify serve archive test bench coverage mutants audit lint lock
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ archive: $(READY)  ## Pack report, results and project into one zip with an RO-C
 test: $(READY) lint data  ## Run all tests, in two processes.
 	@$(PYTEST)
 
+bench: $(READY) data  ## Time what is fast beside other ways of doing it, for benchmarks/results.json and the report.
+	@$(RUN) PYTHONPATH=src:tests python -m benchmarks
+
 coverage: $(READY) data  ## Measure which lines and branches of the package its unit tests run.
 	@$(PYTEST) -m "not workflow" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
@@ -73,8 +76,8 @@ audit:  ## Ask the Python Packaging Advisory Database about the versions of requ
 	@$(VENV)/audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
 
 lint: $(READY)  ## Check the style of the code.
-	@$(RUN) ruff check src tests
-	@$(RUN) ruff format --check src tests
+	@$(RUN) ruff check src tests benchmarks
+	@$(RUN) ruff format --check src tests benchmarks
 
 lock: $(READY)  ## Write the versions that are installed now to requirements.lock.
 	@{ echo "# The exact versions of everything; written by 'make lock'. The build of torch (CPU or CUDA) is left to pip."; \

@@ -117,3 +117,50 @@ def train(W1, b1, W2, b2, X, labels, settings, rng, flip_rng):
             W1, b1, W2, b2 = (array - eta * slope for array, slope in zip((W1, b1, W2, b2), slopes, strict=True))
             t += 1
     return (W1, b1, W2, b2), X, Y.argmax(axis=0)
+
+
+def mean_cross_entropy(W1, b1, W2, b2, X, Y):
+    """Return the mean cross-entropy over all images at once, as the notebook computes it."""
+    _, S = scores(W1, b1, W2, b2, X)
+    return -np.log((Y * softmax(S)).sum(axis=0)).mean()
+
+
+def measure(W1, b1, W2, b2, X, Y, labels, lmbda):
+    """Return cost, loss and accuracy as the notebook computes them: each from a forward pass of its own."""
+    penalty = lmbda * ((W1**2).sum() + (W2**2).sum())
+    return (
+        mean_cross_entropy(W1, b1, W2, b2, X, Y) + penalty,
+        mean_cross_entropy(W1, b1, W2, b2, X, Y),
+        accuracy(W1, b1, W2, b2, X, labels),
+    )
+
+
+def train_with_curves(W1, b1, W2, b2, training, validation, settings, rng):
+    """Train as `train` does, without flips, and measure both splits, pairs (X, labels), on the way and at the end.
+
+    Return the parameters and the rows (update, training measures, validation measures).
+    """
+    (X, labels), (validation_X, validation_labels) = training, validation
+    Y, validation_Y = one_hot(labels, len(b2)), one_hot(validation_labels, len(b2))
+    rows, t = [], 0
+
+    def record():
+        parameters = (W1, b1, W2, b2)
+        on_training = measure(*parameters, X, Y, Y.argmax(axis=0), settings.lmbda)
+        rows.append(
+            (t, on_training, measure(*parameters, validation_X, validation_Y, validation_labels, settings.lmbda))
+        )
+
+    for _ in range(settings.epochs):
+        permutation = rng.permutation(X.shape[1])
+        X, Y = X[:, permutation], Y[:, permutation]
+        for start in range(0, X.shape[1], settings.batch_size):
+            if t % settings.evaluate_every == 0:
+                record()
+            batch = slice(start, start + settings.batch_size)
+            slopes = gradients(W1, b1, W2, b2, X[:, batch], Y[:, batch], settings.lmbda, settings.loss)
+            eta = rate(t, settings.n_s, settings.eta_min, settings.eta_max)
+            W1, b1, W2, b2 = (array - eta * slope for array, slope in zip((W1, b1, W2, b2), slopes, strict=True))
+            t += 1
+    record()
+    return (W1, b1, W2, b2), rows

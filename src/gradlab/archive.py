@@ -44,6 +44,7 @@ PROJECT = (
     "Makefile",
     "README.md",
     WORKFLOW,
+    "benchmarks",
     "config",
     "docs",
     "environment.yml",

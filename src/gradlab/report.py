@@ -39,13 +39,16 @@ from gradlab.published import load_deviations
 from gradlab.repeatability import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
 from gradlab.results import CellResult, PlanError, load_results
 from gradlab.sections import Section, build_sections
+from gradlab.sections.speed import BenchmarkError, Result, load_benchmarks, show_speed
 from gradlab.studies import STUDIES
 from gradlab.text import print_figure, print_time
 
 _STATUS_SYMBOLS = {"done": "✓", "failed": "✗", "missing": "–", "stale": "↺"}
 
 
-def render_report(plan_file: Path, *, published: Path, templates: Path, data: Path) -> Path:
+def render_report(
+    plan_file: Path, *, published: Path, templates: Path, data: Path, benchmarks: Path | None = None
+) -> Path:
     """Write the ledger, the notebook pages, the report's figures and `report.html` beside the plan.
 
     Parameters
@@ -58,6 +61,8 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
         The folder of the report's templates, script and style sheet.
     data
         The folder of the prepared data sets.
+    benchmarks
+        The file that `make bench` wrote; None, or a file that is not there, for none.
 
     Returns
     -------
@@ -72,6 +77,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     root = plan_file.parent
     results = load_results(plan_file)
     comparisons, damage = _load_comparisons(root / COMPARISON)
+    timed, timing_damage = _load_benchmarks(benchmarks)
     repeats = judge_repeats(results, comparisons)
     links = Links(results, root)
     entries = build_ledger(results, published, root=root)
@@ -85,6 +91,7 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
     sections = build_sections(material)
     graph = group_jobs(results)
     jobs = draw(plot_jobs(graph), "jobs", alt=describe_jobs(graph), caption=describe_jobs(graph))
+    speed = show_speed(timed, results)
     script = (templates / "ledger.js").read_text(encoding="utf-8")
     html = _load_template(templates, links).render(
         version=__version__,
@@ -101,6 +108,11 @@ def render_report(plan_file: Path, *, published: Path, templates: Path, data: Pa
         errata=errata,
         sections=[_section_context(section, links, repeats) for section in sections],
         cost=measure_cost(results),
+        speed=speed,
+        speed_addresses={
+            block.name: _place_picture(block, "speed", links) for block in speed if isinstance(block, Picture)
+        },
+        speed_damage=timing_damage,
         repeats=summarise_repeats(repeats),
         second_runs=describe_repeats(repeats, comparisons),
         comparison=COMPARISON if comparisons else None,
@@ -120,6 +132,14 @@ def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:
         return load_comparisons(file), ""
     except RepeatabilityError as error:
         return {}, str(error)
+
+
+def _load_benchmarks(file: Path | None) -> tuple[list[Result], str]:
+    """Return the benchmarks, and what is wrong with their file: that keeps no report from being made."""
+    try:
+        return load_benchmarks(file) if file else [], ""
+    except BenchmarkError as error:
+        return [], str(error)
 
 
 def _load_template(templates: Path, links: Links) -> Any:
@@ -201,10 +221,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--published", type=Path, required=True, help="the folder of the published figures")
     parser.add_argument("--templates", type=Path, required=True, help="the folder of the templates")
     parser.add_argument("--data", type=Path, required=True, help="the folder of the prepared data sets")
+    parser.add_argument("--benchmarks", type=Path, help="the file that `make bench` wrote, where there is one")
     options = parser.parse_args(arguments)
     try:
         report = render_report(
-            options.plan, published=options.published, templates=options.templates, data=options.data
+            options.plan,
+            published=options.published,
+            templates=options.templates,
+            data=options.data,
+            benchmarks=options.benchmarks,
         )
     except PlanError as error:
         print(f"gradlab: {error}", file=sys.stderr)

@@ -21,7 +21,7 @@ from gradlab.files import sha256
 from gradlab.report import render_report
 
 SNAKEMAKE = (sys.executable, "-m", "snakemake", "--nocolor")
-PARTS = ("Snakefile", "config", "notebooks", "profiles", "requirements.lock", "src", "workflow")
+PARTS = ("Snakefile", "benchmarks", "config", "notebooks", "profiles", "requirements.lock", "src", "workflow")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,11 @@ TEMPLATES = ["report.html.j2", "ledger.html.j2", "macros.html.j2", "ledger.js", 
 TEMPLATES += ["notebook/index.html.j2", "notebook/conf.json"]
 # What `make verify` found, where it has run.
 REPEATABILITY = RESULTS / "repeatability.json"
+# What `make bench` found, on this machine or another.
+BENCHMARKS = "benchmarks/results.json"
 RENDER_REPORT = (
-    "python -m gradlab.report {PLAN_FILE:q} --published workflow/published --templates workflow/report --data {DATA:q}"
+    "python -m gradlab.report {PLAN_FILE:q} --published workflow/published --templates workflow/report --data {DATA:q} "
+    "--benchmarks {BENCHMARKS}"
 )
 
 
@@ -16,6 +19,7 @@ rule report:
     input:
         cells=cells_of("published", "corrected"),
         repeatability=[REPEATABILITY] if REPEATABILITY.exists() else [],
+        benchmarks=BENCHMARKS,
         published=[f"workflow/published/{file}" for file in PUBLISHED],
         templates=[f"workflow/report/{file}" for file in TEMPLATES],
         sources=["src/gradlab/report.py", *sources_of("src/gradlab/report.py")],

@@ -1,0 +1,38 @@
+"""Runs commands in processes of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.timing import child_cpu_time
+
+
+def run_python(*arguments: str | Path, folder: Path, path: Sequence[Path] = ()) -> str:
+    """Run Python in a folder, with `path` before all other places of modules; return what it prints.
+
+    Raises
+    ------
+    RuntimeError
+        The command failed; the message ends with what it printed last.
+    """
+    command = [sys.executable, *map(str, arguments)]
+    # Snakemake and its jobs look for `python` on the path.
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": places, "PYTHONPATH": os.pathsep.join(map(str, path))}
+    result = subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if result.returncode != 0:
+        raise RuntimeError(
+            f"{' '.join(command)} ended with status {result.returncode} in {folder}; it said:\n{result.stdout[-2000:]}"
+        )
+    return result.stdout
+
+
+def measure_python(*arguments: str | Path, folder: Path, path: Sequence[Path] = ()) -> float:
+    """Return the processor time, in seconds, of one run."""
+    before = child_cpu_time()
+    run_python(*arguments, folder=folder, path=path)
+    return child_cpu_time() - before
