@@ -117,6 +117,7 @@ CONFIGS = {
     ),
     # Ranges
     "time limit of nothing": ("time_limit: 0", "time_limit = 0: expected at least 1"),
+    "device that is none": ("device: gpu", "device = 'gpu': expected one of auto, cpu, cuda"),
     "time limit too short": ("time_limit: 0.001", "time_limit = 0.001: expected at least 1"),
     "time limit too long": ("time_limit: 1.0e+300", "time_limit = 1e+300: expected at most 31536000"),
     "number of 400 digits": (
@@ -349,6 +350,7 @@ def sound_configs(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "results": draw(st.from_regex(r"results/(?!data)[A-Za-z0-9_-]{1,20}", fullmatch=True)),
         "time_limit": draw(st.none() | st.floats(1, 31_536_000)),
+        "device": draw(st.sampled_from(["auto", "cpu", "cuda"])),
         "data": {
             "sources": some("local", "cache", "official", "packages", least=1),
             "cache": draw(st.sampled_from([None, "~/a cache", "/var/cache/gradlab", "../shared"])),

@@ -186,6 +186,7 @@ RULES = {
         isinstance(value, str) and re.fullmatch(r"results(/[a-z]{1,9})?", value) and value != "results/data"
     ),
     "time_limit": lambda value: value is None or number(1, 365 * 24 * 3600)(value),
+    "device": lambda value: value in ("auto", "cpu", "cuda"),
     "data": {
         "sources": many(lambda item: item in ("local", "cache", "official", "packages"), least=1),
         "cache": place,

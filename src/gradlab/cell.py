@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gradlab.devices import describe_gpu
 from gradlab.execution import ExecutionError, execute, mark_failed
 from gradlab.files import remedy_of, save_json, sha256, sync
 from gradlab.lifetime import stop_with_run
@@ -26,7 +27,7 @@ from gradlab.lock import LockedError, hold_lock
 from gradlab.parameters import ParameterError, check_parameters
 
 LOCK_TIMEOUT = 60.0  # seconds for what is left of a killed run to end; it does so within two
-VERSIONS = ("ipykernel", "matplotlib", "numpy", "pandas", "papermill", "scipy", "snakemake", "torch", "torchvision")
+VERSIONS = ("ipykernel", "matplotlib", "numpy", "pandas", "papermill", "scipy", "snakemake", "torch")
 
 
 class CellError(RuntimeError):
@@ -89,7 +90,7 @@ def run_cell(
                 "cell": name,
                 "parameters": parameters,
                 "started": started.isoformat(timespec="seconds"),
-                "machine": {**describe_machine(), "threads": threads},
+                "machine": {**describe_machine(), **_describe_device(parameters), "threads": threads},
                 "versions": {
                     "python": platform.python_version(),
                     **{package: metadata.version(package) for package in VERSIONS},
@@ -129,6 +130,11 @@ def describe_machine() -> dict[str, Any]:
         models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         cpu = models[0] if models else cpu
     return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform()}
+
+
+def _describe_device(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the GPU of a cell that trains on one."""
+    return {"gpu": describe_gpu()} if parameters.get("device") == "cuda" else {}
 
 
 def describe_commit() -> dict[str, Any] | None:

@@ -169,7 +169,7 @@ def try_rate(start: Start, learning_rate: float) -> Trial:
     """Train every seed for one pass, each time from its untrained network with the same minibatches, and judge it."""
     losses, parameters = _run_pass(start.data, start.initial, start.order, learning_rate=learning_rate)
     logits = predict_logits(parameters, start.data.train_x)
-    constant = (logits == logits[:, :1]).flatten(1).all(dim=1).numpy()
+    constant = (logits == logits[:, :1]).flatten(1).all(dim=1).cpu().numpy()
     smoothed = smooth_losses(losses)
     return Trial(learning_rate, smoothed, start.untrained, diverges(smoothed, start.untrained, constant))
 
@@ -179,9 +179,9 @@ def _run_pass(
 ) -> tuple[np.ndarray, Parameters]:
     """Return the loss of every minibatch, shape (S, updates), and the parameters after the pass."""
     parameters = initial.copy()
-    losses = torch.empty(order.shape[:2], dtype=data.train_x.dtype)
+    losses = torch.empty(order.shape[:2], dtype=data.train_x.dtype, device=data.train_x.device)
     train_pass(parameters, data, order, learning_rate=learning_rate, losses=losses)
-    return losses.numpy(), parameters
+    return losses.cpu().numpy(), parameters
 
 
 def most_diverge(outcomes: Sequence[bool]) -> bool:

@@ -3,6 +3,9 @@
 An update of this network with one image costs far more in calls than in arithmetic. So S networks, one for each seed,
 are held as one stack, every operation acts on all of them, and the gradients are written out. The networks share
 nothing: each has its own subset, its own parameters and its own minibatches.
+
+Everything is computed on the device of the data, which is the parameters' too. Random numbers are always drawn on the CPU, so
+that every device sees the same ones.
 """
 
 from collections.abc import Sequence
@@ -43,6 +46,12 @@ class StackedData:
     test_x: Tensor
     test_y: Tensor
 
+    def to(self, device: torch.device) -> "StackedData":
+        """Return the data on `device`; what is there already is not copied."""
+        return StackedData(
+            self.train_x.to(device), self.train_y.to(device), self.test_x.to(device), self.test_y.to(device)
+        )
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -64,6 +73,10 @@ class Parameters:
     def copy(self) -> "Parameters":
         """Return parameters with the same values and memory of their own."""
         return Parameters(self.W1.clone(), self.b1.clone(), self.W2.clone(), self.b2.clone())
+
+    def to(self, device: torch.device) -> "Parameters":
+        """Return the parameters on `device`; what is there already is not copied."""
+        return Parameters(self.W1.to(device), self.b1.to(device), self.W2.to(device), self.b2.to(device))
 
 
 @dataclass(frozen=True)
@@ -221,9 +234,9 @@ def evaluate(parameters: Parameters, x: Tensor, y: Tensor) -> tuple[np.ndarray, 
     # float64 from here: a mean of thousands of losses, many near 0, keeps all the digits that the logits have.
     losses = functional.cross_entropy(logits.double().flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
     correct = (logits.argmax(dim=2) == y).sum(dim=1)
-    finite = logits.isfinite().flatten(1).all(dim=1).numpy()
-    loss = np.where(finite, losses.mean(dim=1).numpy(), np.nan)
-    return loss, np.where(finite, correct.numpy() / y.shape[1], np.nan)
+    finite = logits.isfinite().flatten(1).all(dim=1).cpu().numpy()
+    loss = np.where(finite, losses.mean(dim=1).cpu().numpy(), np.nan)
+    return loss, np.where(finite, correct.cpu().numpy() / y.shape[1], np.nan)
 
 
 def count_updates(n: int, batch_size: int) -> int:
@@ -313,17 +326,18 @@ def train_pass(
     data
         Images and labels of S seeds.
     order
-        int64, shape (S, updates, B): each seed's examples of each minibatch.
+        int64, shape (S, updates, B): each seed's examples of each minibatch, on the CPU, as `draw_order` returns it.
     learning_rate
         Step along the average gradient of a minibatch.
     losses
-        Where given, shape (S, updates): filled with the mean cross-entropy of each minibatch before its own update.
+        Where given, shape (S, updates), on the device of the data: filled with the mean cross-entropy of each minibatch
+        before its own update.
     """
     seeds, n, pixels = data.train_x.shape
     batch_size = order.shape[2]
     images, labels = data.train_x.view(-1, pixels), data.train_y.view(-1)  # (S·n, …): seed s starts at row s·n
-    rows = (order + n * torch.arange(seeds).view(-1, 1, 1)).transpose(0, 1)  # (updates, S, B)
-    one_hot = torch.eye(CLASSES, dtype=images.dtype)
+    rows = (order + n * torch.arange(seeds).view(-1, 1, 1)).transpose(0, 1).to(images.device)  # (updates, S, B)
+    one_hot = torch.eye(CLASSES, dtype=images.dtype, device=images.device)
     first = 0
     for chunk in rows.split(max(1, _GATHERED_ROWS // (seeds * batch_size))):
         chosen = chunk.flatten()

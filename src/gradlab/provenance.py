@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def measure_cost(results: Mapping[str, CellResult]) -> list[Table]:
     ended = [
         start + timedelta(seconds=result.manifest["wall_seconds"]) for start, result in zip(started, done, strict=True)
     ]
+    gpus = [f"{gpu['name']}, CUDA {gpu['torch_cuda']}" for r in done if (gpu := r.manifest["machine"].get("gpu"))]
     machine = [
         ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
         ["last cell ended", f"{max(ended):%Y-%m-%d %H:%M} UTC"],
@@ -36,6 +38,7 @@ def measure_cost(results: Mapping[str, CellResult]) -> list[Table]:
                 "threads of a cell": [str(r.manifest["machine"]["threads"]) for r in done],
             }
         ),
+        *_count_facts({"GPU": gpus}),
     ]
     header = ["Study", "Protocol", "Cells", "Time", "Longest cell", "Its time"]
     return [
@@ -185,4 +188,8 @@ def _list_seeds(done: Sequence[CellResult]) -> Table:
 
 
 def _print_numbers(numbers: set[int]) -> str:
-    return ", ".join(map(str, sorted(numbers)))
+    """Return numbers in their order; more than five that follow one another as `0 … 9`."""
+    # What follows one another has the same distance to its place in the order.
+    places = groupby(enumerate(sorted(numbers)), lambda item: item[1] - item[0])
+    runs = [[number for _, number in run] for _, run in places]
+    return ", ".join(f"{run[0]} … {run[-1]}" if len(run) > 5 else ", ".join(map(str, run)) for run in runs)

@@ -88,7 +88,8 @@ class Comparison:
                 name: run["machine"].get(key)
                 for name, key in (("processor", "cpu"), ("system", "system"), ("threads", "threads"))
             }
-            facts.append(machine | run["versions"])
+            gpu = (run["machine"].get("gpu") or {}).get("name", "none")
+            facts.append(machine | {"GPU": gpu} | run["versions"])
         return [
             f"{name} {facts[0].get(name)} and {facts[1].get(name)}"
             for name in dict.fromkeys([*facts[0], *facts[1]])

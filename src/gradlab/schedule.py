@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 _UNKNOWN = 60.0  # seconds of a cell of which nothing is known
-_PLACES = ("data", "search", "runs")  # parameters that say where a cell's inputs lie, which takes no time
+_PLACES = ("data", "search", "runs", "device")  # parameters that say where, and not what
 
 
 def read_benchmark(file: Path) -> dict[str, float] | None:

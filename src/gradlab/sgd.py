@@ -139,8 +139,8 @@ class Run:
 
 def evaluate(network: Network, parameters: list[Tensor], data: LabelledImages) -> Evaluation:
     """Return mean loss and accuracy over `data`, both from one forward pass in chunks."""
-    loss = torch.zeros((), dtype=torch.float64)
-    correct = torch.zeros((), dtype=torch.int64)
+    loss = torch.zeros((), dtype=torch.float64, device=data.labels.device)
+    correct = torch.zeros((), dtype=torch.int64, device=data.labels.device)
     with torch.inference_mode():
         for images, labels in zip(data.images.split(CHUNK), data.labels.split(CHUNK), strict=True):
             logits = network(parameters, images)

@@ -30,6 +30,7 @@ for seed in AUGMENTATION["corrected"]["seeds"]:
             seed=seed,
             root_seed=AUGMENTATION["corrected"]["root_seed"],
             evaluate_every=AUGMENTATION["corrected"]["evaluate_every"],
+            device=DEVICE,
             **common,
         )
 
@@ -81,7 +82,8 @@ rule augmentation_corrected_cell:
     threads: 1
     priority: priority_of
     resources:
-        mem_mb=1500,
+        gpu=gpus_of,
+        mem_mb=memory_of,
         runtime=60,
     params:
         parameters=parameters_of,

@@ -25,6 +25,7 @@ for batch_size in BATCH_SIZE["corrected"]["batch_sizes"]:
         start=BATCH_SIZE["corrected"]["start"],
         tolerance=BATCH_SIZE["corrected"]["tolerance"],
         seeds=BATCH_SIZE["corrected"]["search_seeds"],
+        device=DEVICE,
         **shared,
     )
     plan_cell(
@@ -32,6 +33,7 @@ for batch_size in BATCH_SIZE["corrected"]["batch_sizes"]:
         batch_size=batch_size,
         learning_rate=None,
         search=metrics_of(f"batch_size/corrected/search-{batch_size}"),
+        device=DEVICE,
         **shared,
         **schedule,
     )
@@ -55,7 +57,8 @@ rule batch_size_cell:
     threads: 1
     priority: priority_of
     resources:
-        mem_mb=1500,
+        gpu=gpus_of,
+        mem_mb=memory_of,
         runtime=20,
     params:
         parameters=parameters_of,
@@ -84,7 +87,8 @@ rule learning_rate_search_cell:
     threads: 1
     priority: priority_of
     resources:
-        mem_mb=1500,
+        gpu=gpus_of,
+        mem_mb=memory_of,
         runtime=20,
     params:
         parameters=parameters_of,

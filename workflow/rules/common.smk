@@ -12,6 +12,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "src"), *filter(None, 
 
 from gradlab.config import ConfigError, check_config, read_config
 from gradlab.config.conflicts import DATA
+from gradlab.devices import DeviceError, check_device, find_unused_gpu, resolve_device
 from gradlab.files import remedy_of, save_json, sha256
 from gradlab.lifetime import RUN_VARIABLE
 from gradlab.lock import LockedError, hold_run
@@ -26,7 +27,7 @@ def require(check, *arguments):
     """Stop with the message of a check, and no more, before anything runs."""
     try:
         check(*arguments)
-    except (ConfigError, ParameterError) as error:
+    except (ConfigError, DeviceError, ParameterError) as error:
         raise WorkflowError(str(error))
 
 
@@ -41,6 +42,8 @@ configfile: "config/config.yaml"
 require(check_config, config, PROJECT / "workflow/schemas/config.schema.yaml")
 
 RESULTS = Path(config["results"])
+# What the corrected cells that train with torch are trained on: a parameter of these cells.
+DEVICE = resolve_device(config["device"])
 DATA = Path(DATA)  # a folder, or a link to one: a result does not depend on where the data lie
 
 # The parameters of every cell, under its name <study>/<protocol>/<cell>, and what each data set needs to be fetched. Each
@@ -61,6 +64,10 @@ wildcard_constraints:
 
 onstart:
     global run_lock  # held until this process ends; Snakemake's own lock, which stays behind a killed run, is off
+    if workflow.local_exec:  # on other machines, each job finds out for itself
+        require(check_device, DEVICE)
+    if unused := find_unused_gpu(config["device"]):
+        logger.warning(unused)
     try:
         run_lock = hold_run()
         save_json(PLAN_FILE, PLAN, sort_keys=False)  # the report keeps the order of the plan
@@ -92,6 +99,16 @@ def parameters_of(wildcards):
     if name not in PLAN["cells"]:
         raise WorkflowError(f"{name} is not a cell of this study; its cells are {', '.join(PLAN['cells'])}")
     return PLAN["cells"][name]
+
+
+def gpus_of(wildcards):
+    """How many GPUs a cell takes."""
+    return int(parameters_of(wildcards).get("device") == "cuda")
+
+
+def memory_of(wildcards):
+    """Megabytes that a cell of FashionMNIST takes; CUDA's libraries alone take several thousand, by estimate."""
+    return 6000 if gpus_of(wildcards) else 1500
 
 
 def cells_of(*groups):
