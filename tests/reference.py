@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchvision_cpu import torchvision
 
 from gradlab import augment, sgd
 from gradlab.seeds import Streams
-from gradlab.torchvision_cpu import torchvision
 
 
 @contextmanager

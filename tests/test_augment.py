@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from torchvision_cpu import torchvision
 
 from gradlab import augment
 from gradlab.augment import Transform, TransformRanges, Transforms
-from gradlab.torchvision_cpu import torchvision
 
 PUBLISHED = TransformRanges(scale=(0.75, 1.0), ratio=(0.75, 4 / 3), max_angle=10.0)
 # Of these, most crops do not fit at the first attempt, and many not at the tenth, on both sides of the ratio.
@@ -241,22 +241,6 @@ def test_a_crop_that_never_fits_is_the_largest_central_one():
     assert crop == (7, 0, 14, 28)
     for values, expected in zip((drawn.top, drawn.left, drawn.height, drawn.width), crop, strict=True):
         assert set(values.tolist()) == {expected}
-
-
-@settings(deadline=None)  # a busy machine is no failure
-@given(st.integers(1, 9).flatmap(lambda n: st.lists(st.lists(st.integers(0, 9), min_size=n, max_size=n), min_size=1)))
-def test_votes_against_a_count(predictions):
-    assert augment.majority_vote(torch.tensor(predictions)).tolist() == reference.plain_votes(predictions)
-
-
-def test_a_tie_goes_to_the_lowest_label():
-    predictions = torch.tensor([[9, 1], [2, 1], [9, 0], [2, 0]])
-    assert augment.majority_vote(predictions).tolist() == [2, 0]
-
-
-def test_a_vote_needs_copies():
-    with pytest.raises(ValueError, match="copies"):
-        augment.majority_vote(torch.empty(0, 4, dtype=torch.int64))
 
 
 def test_an_unknown_setting_is_refused_with_the_known_ones():

@@ -1,6 +1,6 @@
 """Makes torchvision importable where its compiled operators are missing.
 
-Use it as `from gradlab.torchvision_cpu import torchvision`.
+Use it as `from torchvision_cpu import torchvision`.
 
 A package registry serves torchvision built for CUDA. Beside the CPU build of torch its compiled operators cannot be
 loaded, and `import torchvision` stops at the first registration that refers to one ("operator torchvision::nms does

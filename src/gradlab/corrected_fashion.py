@@ -2,10 +2,14 @@
 
 Settings that treat the training images alike share a network: under one seed, only the evaluation tells them apart. So a
 run trains one network and gives the results of two settings.
+
+Everything is computed on the device of the images. Random numbers are always drawn on the CPU, so that every device sees the
+same ones.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,6 +18,7 @@ from torch import Tensor
 
 from gradlab import augment, models, sgd
 from gradlab.seeds import Streams
+from gradlab.vote import vote
 
 # The settings whose networks are the same, under the name of their training.
 TRAININGS = {
@@ -97,7 +102,7 @@ def run_training(
     training
         One of `TRAININGS`.
     train, test
-        Standardised images and their labels.
+        Standardised images and their labels, all on one device, which does the work.
     protocol
         Batch size, learning rate, passes, ranges of the transforms, copies of the test set, passes between evaluations.
     streams
@@ -125,12 +130,13 @@ def train_network(training: str, train: sgd.LabelledImages, protocol: Protocol, 
         As for `run_training`.
     """
     augmented = any(augment.find_setting(setting).train for setting in find_training(training))
+    device = train.images.device
     n, height, width = train.images.shape
     updates, batch_size = protocol.sgd.updates_per_pass(n), protocol.sgd.batch_size
     snapshots: dict[int, list[Tensor]] = {}
 
     def draw_pass() -> Iterable[tuple[Tensor, Tensor]]:
-        indices = torch.from_numpy(streams.order.integers(n, size=(updates, batch_size)))
+        indices = torch.from_numpy(streams.order.integers(n, size=(updates, batch_size))).to(device)
         if not augmented:
             return sgd.gather_batches(train, indices)
         drawn = indices.flatten()
@@ -149,7 +155,7 @@ def train_network(training: str, train: sgd.LabelledImages, protocol: Protocol, 
 
     # torch's generator is seeded with 32 bits, however many it is given.
     rng = torch.Generator().manual_seed(int(streams.initialisation.integers(2**32)))
-    parameters = models.init_conv_net(rng=rng)
+    parameters = [parameter.to(device) for parameter in models.init_conv_net(rng=rng)]
     run = sgd.train(models.conv_net, parameters, protocol.sgd, draw_pass=draw_pass, evaluate_pass=evaluate_pass)
     return TrainedNetwork(training, run, snapshots)
 
@@ -182,7 +188,7 @@ def evaluate_network(
             on_test = as_they_are
             if augment.find_setting(setting).test:
                 predictions = predict_by_vote(parameters, test.images, protocol, rng=rngs[number])
-                on_test = sgd.Evaluation(as_they_are.loss, (predictions == test.labels).sum().item() / len(test))
+                on_test = sgd.Evaluation(as_they_are.loss, (predictions == test.labels.cpu()).sum().item() / len(test))
             results[setting][number] = sgd.PassResult(on_train, on_test)
     return {setting: sgd.Run(tuple(results[setting]), trained.run.parameters) for setting in settings}
 
@@ -195,13 +201,16 @@ def predict_by_vote(
     Returns
     -------
     Tensor
-        Labels, int64 of shape (N,); a tie goes to the lowest label.
+        Labels, int64 of shape (N,), on the CPU; a tie goes to the lowest label.
     """
-    predictions = []
-    for _ in range(protocol.copies):
-        transforms = augment.draw_transforms(protocol.ranges, *images.shape, rng=rng)
-        predictions.append(sgd.predict(models.conv_net, parameters, augment.apply_transforms(images, transforms)))
-    return augment.majority_vote(torch.stack(predictions))
+
+    def label_copy(transforms: augment.Transforms, wanted: Tensor) -> Tensor:
+        copy = augment.apply_transforms(images[wanted.to(images.device)], transforms.select(wanted.numpy()))
+        return sgd.predict(models.conv_net, parameters, copy)
+
+    # All copies are drawn, however few of them decide.
+    drawn = [augment.draw_transforms(protocol.ranges, *images.shape, rng=rng) for _ in range(protocol.copies)]
+    return vote([partial(label_copy, transforms) for transforms in drawn], len(images), models.CLASSES)
 
 
 def collect_metrics(runs: Mapping[str, sgd.Run]) -> dict[str, bool | int | float]:

@@ -16,7 +16,7 @@ def vote(copies: Sequence[Callable[[Tensor], Tensor]], images: int, classes: int
     ----------
     copies
         For each copy of the images a function that takes the indices of some, int64 of shape (n,), and returns the
-        labels that these get, int64 of shape (n,), in [0, classes).
+        labels that these get, int64 of shape (n,), in [0, classes), on any device.
     images
         The number of images, N.
     classes
@@ -25,7 +25,7 @@ def vote(copies: Sequence[Callable[[Tensor], Tensor]], images: int, classes: int
     Returns
     -------
     Tensor
-        Labels, int64 of shape (N,).
+        Labels, int64 of shape (N,), on the CPU.
     """
     if not copies:
         raise ValueError("a vote needs at least one copy of the images")
@@ -36,7 +36,7 @@ def vote(copies: Sequence[Callable[[Tensor], Tensor]], images: int, classes: int
     for asked, copy in enumerate(copies, start=1):
         if not len(open_images):
             break
-        points[open_images, copy(open_images)] += classes
+        points[open_images, copy(open_images).cpu()] += classes
         first, second = points[open_images].topk(2, dim=1).values.unbind(dim=1)
         open_images = open_images[first - second < (len(copies) - asked) * classes]
     return points.argmax(dim=1)
