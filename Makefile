@@ -9,6 +9,7 @@ RESULTS ?= results
 
 VENV := .venv
 READY := $(VENV)/.ready
+CLOUD := $(VENV)/cloud/.ready
 INSTALL := $(PYTHON) -m venv $(VENV); $(VENV)/bin/python -m pip install --quiet --requirement requirements.lock; touch $(READY)
 # Snakemake, its jobs and their kernels find `python` on this path.
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -28,6 +29,11 @@ $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gradlab needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) -I src/gradlab/lock.py sh -ec '$(INSTALL)'
+
+$(CLOUD): requirements-cloud.lock $(READY)
+	@rm -rf $(VENV)/cloud
+	@$(VENV)/bin/python -m pip install --quiet --no-deps --target $(VENV)/cloud --requirement requirements-cloud.lock
+	@touch $@
 
 data: $(READY)  ## Fetch and prepare both data sets.
 	@$(SNAKEMAKE) fashion_mnist cifar10
@@ -56,7 +62,7 @@ serve: $(READY)  ## Show the report in a browser, served to this machine alone (
 archive: $(READY)  ## Pack report, results and project into one zip with an RO-Crate (RESULTS as for serve).
 	@$(RUN) PYTHONPATH=src python -m gradlab.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
 
-test: $(READY) lint data  ## Run all tests, in two processes.
+test: $(READY) $(CLOUD) lint data  ## Run all tests, in two processes.
 	@$(PYTEST)
 
 bench: $(READY) data  ## Time what is fast beside other ways of doing it, for benchmarks/results.json and the report.

@@ -15,6 +15,16 @@ include: "workflow/rules/regularization_corrected.smk"
 include: "workflow/rules/report.smk"
 
 require(check_notebooks, planned_notebooks())
+bring_results()
+
+
+# On a cluster, light work stays on the machine on which snakemake was started: fetching the data takes the internet, which
+# compute nodes often lack, and a choice of λ takes two seconds.
+localrules:
+    fashion_mnist,
+    cifar10,
+    lambda_search_cell,
+    lambda_choice_cell,
 
 
 rule all:

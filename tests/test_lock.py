@@ -5,11 +5,10 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 from gradlab import lock
-from gradlab.lock import LockedError, hold_lock, hold_run, main
+from gradlab.lock import LockedError, claimant, hold_lock, hold_run, main, read_holder
 
 HOLD = (
     "import sys; from gradlab.lock import hold_lock; held = hold_lock(sys.argv[1]); print('held', flush=True); input()"
@@ -49,6 +48,24 @@ def test_waiting_for_a_lock(tmp_path, other):
     hold_lock(tmp_path / "lock", wait=30).close()
 
 
+def test_a_claim_names_the_claimant_and_leaves_the_holder(tmp_path, other):
+    holder = read_holder(tmp_path / "lock")
+    assert claimant(tmp_path / "lock", holder) is None
+    with pytest.raises(LockedError, match=rf"process {other.pid} on "):
+        hold_lock(tmp_path / "lock", wait=0.5, claim=True)
+    assert read_holder(tmp_path / "lock") == holder
+    assert claimant(tmp_path / "lock", holder).startswith(f"process {os.getpid()} on ")
+    with pytest.raises(LockedError, match=rf"process {other.pid} on "):
+        hold_lock(tmp_path / "lock")
+
+
+def test_waiting_without_a_claim_writes_nothing(tmp_path, other):
+    before = (tmp_path / "lock").read_bytes()
+    with pytest.raises(LockedError):
+        hold_lock(tmp_path / "lock", wait=0.3)
+    assert (tmp_path / "lock").read_bytes() == before
+
+
 def test_a_lock_holds_as_long_as_a_process_that_inherited_it(tmp_path):
     held = hold_lock(tmp_path / "lock")
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[held.fileno()])
@@ -66,6 +83,16 @@ def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch, code)
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     hold_lock(tmp_path / "lock").close()
+
+
+def test_without_locks_the_former_holder_sees_the_newer(tmp_path, other, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    holder = read_holder(tmp_path / "lock")
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with hold_lock(tmp_path / "lock"):
+        assert claimant(tmp_path / "lock", holder).startswith(f"process {os.getpid()} on ")
 
 
 def test_any_other_error_is_one(tmp_path, monkeypatch):
@@ -93,34 +120,3 @@ def test_it_needs_nothing_but_python(tmp_path):
     command = [sys.executable, "-I", "-S", lock.__file__, sys.executable, "-c", "print('ran')"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={})
     assert (done.returncode, done.stdout) == (0, "ran\n")
-
-
-STOP = """
-import time
-from gradlab.lifetime import stop_with_run
-stop_with_run()
-print("started", flush=True)
-time.sleep(60)
-"""
-
-
-def test_a_job_ends_when_its_run_has_gone_and_not_before():
-    run = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    job = subprocess.Popen(
-        [sys.executable, "-c", STOP], env={**os.environ, "GRADLAB_RUN": str(run.pid)}, stdout=subprocess.PIPE, text=True
-    )
-    assert job.stdout.readline() == "started\n"
-    with pytest.raises(subprocess.TimeoutExpired):
-        job.wait(timeout=1)
-    run.kill()
-    run.communicate()
-    assert job.wait(timeout=30) == -15  # SIGTERM
-    job.stdout.close()
-
-
-def test_a_job_whose_run_had_gone_before_it_started_ends_too():
-    gone = max(psutil.pids()) + 100_000
-    job = subprocess.run(
-        [sys.executable, "-c", STOP], env={**os.environ, "GRADLAB_RUN": str(gone)}, stdout=subprocess.PIPE, timeout=30
-    )
-    assert job.returncode == -15

@@ -22,7 +22,7 @@ from typing import Any
 from gradlab.devices import describe_gpu
 from gradlab.execution import ExecutionError, execute, mark_failed
 from gradlab.files import remedy_of, save_json, sha256, sync
-from gradlab.lifetime import stop_with_run
+from gradlab.lifetime import stop_when_claimed, stop_with_run
 from gradlab.lock import LockedError, hold_lock
 from gradlab.parameters import ParameterError, check_parameters
 
@@ -81,7 +81,8 @@ def run_cell(
     parameters = {**parameters, "output": str(output)}
     check_parameters(notebook, parameters)
     try:
-        with hold_lock(log.with_suffix(".lock"), wait=LOCK_TIMEOUT) as lock:
+        with hold_lock(log.with_suffix(".lock"), wait=LOCK_TIMEOUT, claim=True) as lock:
+            stop_when_claimed(lock)
             if output.exists():
                 shutil.rmtree(output)
             output.mkdir(parents=True)
@@ -159,16 +160,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, required=True, help="the notebook while it runs, and after a failure")
     parser.add_argument("--threads", type=int, default=1, help="threads of BLAS, OpenMP and torch")
     parser.add_argument("--inputs", type=Path, nargs="*", default=[], help="files whose digests the manifest records")
+    parser.add_argument("--copies", default="", help="where the copies of a storage lie, on a machine without shared files")
     options = parser.parse_args(arguments)
+    notebook, *inputs = (Path(str(path).removeprefix(options.copies)) for path in [options.notebook, *options.inputs])
     plan = json.loads(options.plan.read_text(encoding="utf-8"))
     try:
         run_cell(
             options.name,
-            options.notebook,
+            notebook,
             plan["cells"][options.name],
             output=options.manifest.parent,
             log=options.log,
-            inputs=[path for path in options.inputs if path.suffix != ".npy"],
+            inputs=[path for path in inputs if path.suffix != ".npy"],
             threads=options.threads,
             time_limit=plan.get("time_limit"),
         )

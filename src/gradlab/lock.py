@@ -3,6 +3,7 @@
 `python lock.py COMMAND...` runs a command as the only run in the working directory, with nothing but Python itself.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -25,8 +26,8 @@ class LockedError(RuntimeError):
     """A lock that another process holds; the message says which one, and since when."""
 
 
-def hold_lock(path: str | Path, *, wait: float = 0.0) -> IO[str]:
-    """Lock a file, which is made where there is none.
+def hold_lock(path: str | Path, *, wait: float = 0.0, claim: bool = False) -> IO[str]:
+    """Lock a file, which is made where there is none, and write into it who holds it.
 
     Parameters
     ----------
@@ -34,12 +35,16 @@ def hold_lock(path: str | Path, *, wait: float = 0.0) -> IO[str]:
         The file. It stays when the lock is gone: removing it would let two processes lock two files of one name.
     wait
         Seconds to wait for another process that holds the lock.
+    claim
+        Write into the file, while waiting, who wants the lock. It asks the holder to let go of it; `claimant` tells the
+        holder.
 
     Returns
     -------
     file
         The open file: the lock holds until it is closed in this process and in every process that inherited it. On a
-        file system without locks it is not locked.
+        file system without locks it is not locked. On a network file system the lock holds between machines where the
+        locks of that file system do, else within one machine.
 
     Raises
     ------
@@ -49,20 +54,49 @@ def hold_lock(path: str | Path, *, wait: float = 0.0) -> IO[str]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait
+    name = describe_process()
     file = path.open("a+", encoding="utf-8")
     try:
         while not _lock(file):
             if time.monotonic() >= deadline:
-                file.seek(0)
-                raise LockedError(file.read().strip() or "another process")
+                raise LockedError(read_holder(path) or "another process")
+            if claim and claimant(path, holder := read_holder(path)) is None:
+                _write(file, holder, name)
             time.sleep(0.1)
+        _write(file, name)
     except BaseException:
         file.close()
         raise
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M:%S}\n")
-    file.flush()
     return file
+
+
+def describe_process() -> str:
+    """Return who this process is, as it stands in the locks that it holds: number, machine and time."""
+    return f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M:%S}"
+
+
+def read_holder(path: str | Path) -> str:
+    """Return who holds a lock, or held it last; an empty text where nobody did, or is just writing it."""
+    return (_read(path) or [""])[0]
+
+
+def claimant(path: str | Path, holder: str) -> str | None:
+    """Return who else wants a lock or, on a file system without locks, has taken it from `holder`; None where nobody has."""
+    others = [line for line in _read(path) if line != holder]
+    return others[-1] if others else None
+
+
+def _read(path: str | Path) -> list[str]:
+    with open(path, encoding="utf-8") as file:  # opened anew each time: on NFS this is what asks the server
+        return file.read().splitlines()
+
+
+def _write(file: IO[str], *lines: str) -> None:
+    file.truncate(0)
+    file.writelines(f"{line}\n" for line in lines)
+    file.flush()
+    with contextlib.suppress(OSError):  # what file systems without locks may not know either
+        os.fsync(file.fileno())  # other machines see it now
 
 
 def _lock(file: IO[str]) -> bool:

@@ -14,8 +14,8 @@ from gradlab.config import ConfigError, check_config, read_config
 from gradlab.config.conflicts import DATA
 from gradlab.devices import DeviceError, check_device, find_unused_gpu, resolve_device
 from gradlab.files import remedy_of, save_json, sha256
-from gradlab.lifetime import RUN_VARIABLE
-from gradlab.lock import LockedError, hold_run
+from gradlab.lifetime import RUN_VARIABLE, begin_run
+from gradlab.lock import LockedError
 from gradlab.parameters import ParameterError, check_notebooks, declared_parameters
 from gradlab.sources import imported_packages, imported_sources
 from gradlab.studies import STUDIES
@@ -69,7 +69,7 @@ onstart:
     if unused := find_unused_gpu(config["device"]):
         logger.warning(unused)
     try:
-        run_lock = hold_run()
+        run_lock = begin_run()
         save_json(PLAN_FILE, PLAN, sort_keys=False)  # the report keeps the order of the plan
     except LockedError as error:
         raise WorkflowError(str(error))
@@ -84,7 +84,9 @@ CELL_BENCHMARK = RESULTS / "benchmarks/{study}/{protocol}/{cell}.tsv"
 CELL_MESSAGE = "{wildcards.study}/{wildcards.protocol}/{wildcards.cell} ({time_left}) with {params.parameters}"
 RUN_CELL = (
     "python -m gradlab.cell {PLAN_FILE:q} {wildcards.study:q}/{wildcards.protocol:q}/{wildcards.cell:q} "
-    "--notebook {input.notebook:q} --manifest {output.manifest:q} --log {log:q} --threads {threads} --inputs {input:q}"
+    "--notebook {input.notebook:q} "
+    "--manifest {RESULTS:q}/{wildcards.study:q}/{wildcards.protocol:q}/{wildcards.cell:q}/manifest.json "
+    "--log {log:q} --threads {threads} --copies={COPIES:q} --inputs {input:q}"
 )
 
 
@@ -117,13 +119,31 @@ def cells_of(*groups):
     return [RESULTS / name / file for name in PLAN["cells"] if set(name.split("/")[:2]) & set(groups) for file in files]
 
 
+def storage_path(path):
+    """Where a file lies for Snakemake: in its own place or, where machines share no files, the copy of what a storage holds."""
+    description = str(DATA / "fashion_mnist/dataset.json")
+    return str(workflow.get_rule("fashion_mnist").output.description).removesuffix(description) + str(path)
+
+
+def bring_results():
+    """On a machine that shares no files with the run: let its results' place lead to the copies, and write the plan there."""
+    global COPIES
+    COPIES = storage_path("")
+    if workflow.remote_exec and COPIES:
+        for folder in {RESULTS.parts[0], DATA.parts[0]}:
+            Path(COPIES, folder).mkdir(parents=True, exist_ok=True)
+            if not Path(folder).exists():
+                Path(folder).symlink_to(Path(COPIES, folder))
+        save_json(PLAN_FILE, PLAN, sort_keys=False)
+
+
 def planned_notebooks():
     """The notebook and the parameters of every planned cell."""
     makers = [maker for maker in workflow.rules if hasattr(maker.output, "manifest")]
     for name, parameters in PLAN["cells"].items():
         manifest = RESULTS / name / "manifest.json"
-        maker = next(maker for maker in makers if maker.output.manifest.match(str(manifest)))
-        yield maker.input.notebook, {**parameters, "output": str(manifest.parent)}
+        maker = next(maker for maker in makers if maker.output.manifest.match(storage_path(manifest)))
+        yield str(maker.input.notebook).removeprefix(storage_path("")), {**parameters, "output": str(manifest.parent)}
 
 
 def metrics_of(name):

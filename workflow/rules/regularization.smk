@@ -155,7 +155,7 @@ rule two_layer_cell:
     wildcard_constraints:
         study="regularization",
         protocol="published",
-        cell=r"overfit-\d+|one_cycle|three_cycles|coarse-\d+|fine-\d+|final",
+        cell=r"one_cycle|three_cycles|coarse-\d+|fine-\d+|final",
     threads: 1
     priority: priority_of
     resources:
@@ -168,6 +168,12 @@ rule two_layer_cell:
         CELL_MESSAGE
     shell:
         RUN_CELL
+
+
+use rule two_layer_cell as overfit_cell with:
+    wildcard_constraints:
+        study="regularization",
+        cell=r"overfit-\d+(-\d+)?",
 
 
 rule lambda_search_cell:

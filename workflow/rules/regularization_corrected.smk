@@ -69,7 +69,7 @@ use rule two_layer_cell as two_layer_corrected_cell with:
     wildcard_constraints:
         study="regularization",
         protocol="corrected",
-        cell=r"(overfit-\d+|final|variant-\w+)-\d+",
+        cell=r"(final|variant-\w+)-\d+",
 
 
 rule lambda_grid_cell:
