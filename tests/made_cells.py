@@ -8,8 +8,8 @@ from typing import Any
 from gradlab.files import sha256
 
 
-def finish_cell(folder: Path, parameters: Mapping[str, Any], *, inputs: Iterable[Path] = ()) -> None:
-    """Write the manifest of a cell whose other files are there."""
+def finish_cell(folder: Path, parameters: Mapping[str, Any], *, inputs: Iterable[Path] = (), **facts: Any) -> None:
+    """Write the manifest of a cell whose other files are there; `facts` stand in it as they are given."""
     manifest = {
         "cell": "/".join(folder.parts[-3:]),
         "parameters": {**parameters, "output": str(folder)},
@@ -20,5 +20,6 @@ def finish_cell(folder: Path, parameters: Mapping[str, Any], *, inputs: Iterable
         "git": None,
         "inputs": {str(path): sha256(path) for path in inputs},
         "outputs": {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != "manifest.json"},
+        **facts,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -71,6 +71,20 @@ def test_content_and_name_are_on_the_disk_before_the_block_has_ended(tmp_path, m
     assert order[-1] == str(tmp_path / "file.txt")
 
 
+def test_what_is_made_durable_later_is_whole_all_the_same_and_waits_for_no_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("waited for the disk"))
+    file = tmp_path / "file.txt"
+    with atomic_path(file, durable=False) as temporary:
+        temporary.write_text("whole")
+        assert not file.exists()
+    assert file.read_text() == "whole"
+    with pytest.raises(ZeroDivisionError), atomic_path(file, durable=False) as temporary:
+        temporary.write_text("half")
+        _ = 1 / 0
+    assert file.read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
 def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path):
     old, new, named = (tmp_path / name for name in (".a.npy.0123.part", ".b.npy.0123.part", "c.part"))
     for file in (old, new, named):

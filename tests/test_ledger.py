@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from gradlab.ledger import (
     Entry,
     build_ledger,
     count_verdicts,
+    differing_settings,
     judge,
     load_ledger,
     main,
@@ -233,6 +235,21 @@ def test_other_settings_are_counted_along_the_chain_and_the_nearest_is_named(stu
     cells["s/published/grid"] = {"runs": [str(study.root / f"s/published/grid-{n}/metrics.json") for n in (0, 1)]}
     study.metrics["s/published/grid-1"] = {}
     assert study(cells, cells)["last.accuracy"].note.endswith("; and 2 more")
+
+
+def test_settings_are_looked_up_once_for_a_cell_however_many_ways_lead_to_it(make_material):
+    # Ten rounds of ten cells, each of which reads all of the round before: 10^10 ways lead from the last to the first.
+    rounds = [[f"a/published/{round_}-{n}" for n in range(10)] for round_ in range(10)]
+    runs = {
+        name: [f"{before}/metrics.json" for before in former] for former, latter in pairwise(rounds) for name in latter
+    }
+    names = [name for names in rounds for name in names]
+    results = make_material({name: ({"epochs": 1, "runs": runs.get(name, [])}, {}) for name in names}).results
+    last, settings = results["a/published/9-0"], {"a": {"0-3.*": {"epochs": 8}, "9-0.*": {"epochs": 2}}}
+    assert differing_settings("9-0.x", last, results, settings) == [
+        "9-0: epochs 1 instead of 2",
+        "0-3: epochs 1 instead of 8",
+    ]
 
 
 def test_a_study_without_published_settings_is_compared_as_it_is(study):

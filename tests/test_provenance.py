@@ -56,6 +56,20 @@ def test_cost_is_added_up_by_study_and_protocol(study):
     assert facts["processor"] == "made, 2 cores"
 
 
+@pytest.mark.parametrize(
+    "seeds, text",
+    [
+        ([4, 0, 1, 2, 3], "0, 1, 2, 3, 4"),
+        (list(range(6)), "0 … 5"),
+        ([7, *range(100, 1100), 2000, 2001], "7, 100 … 1099, 2000, 2001"),
+    ],
+)
+def test_many_seeds_that_follow_one_another_are_told_by_their_ends(make_material, seeds, text):
+    results = make_material({"batch_size/corrected/1": ({"seeds": seeds}, {})}).results
+    _, table = describe_provenance(results)
+    assert table.rows == [["Batch size", "corrected", "–", text]]
+
+
 def test_provenance_counts_what_cells_do_not_share_and_names_the_seeds(study):
     facts, seeds = describe_provenance(study())
     assert facts.rows == [

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -189,6 +190,105 @@ def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
     # Should a script slip through, the page's own policy keeps it from running.
     policy = BeautifulSoup(html, "html.parser").find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
     assert policy.startswith("default-src 'none';") and "script-src" not in policy
+
+
+def page_of(study, notebook):
+    """The page of a cell with the given notebook, parsed."""
+    write_cell(study.root, JUMP, {"case": "jump"}, notebook)
+    study()
+    return BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def show(study, **data):
+    """What a page shows of an output in the given forms."""
+    output = nbformat.v4.new_output("display_data", data={name.replace("_", "/"): text for name, text in data.items()})
+    page = page_of(study, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[output])]))
+    return page.select_one("details").find_next_siblings()[:-1]  # the last one is the origin
+
+
+@pytest.mark.parametrize(
+    "forms, name, text",
+    [
+        ({"text_html": "<table><tr><td>1</td></tr></table>", "text_plain": "one"}, "div", "1"),
+        ({"text_markdown": "**bold**", "text_plain": "plain"}, "section", "bold\n"),
+        ({"text_plain": "a < b"}, "pre", "a < b"),
+        ({"text_latex": "$x$", "text_plain": "x"}, "pre", "x"),
+    ],
+)
+def test_an_output_is_shown_in_the_first_form_that_a_page_can_show(study, forms, name, text):
+    (shown,) = show(study, **forms)
+    assert (shown.name, shown.get_text()) == (name, text)
+
+
+def test_an_output_without_a_form_that_a_page_can_show_is_left_out(study):
+    assert show(study, application_json="{}") == []
+
+
+def test_pictures_are_embedded_with_the_text_they_were_saved_with(study):
+    png = nbformat.v4.new_output("display_data", data={"image/png": "iVBOR\nw0KGgo=\n"})
+    code = [
+        nbformat.v4.new_code_cell('save_figure(output, "function", figure, alt=alt)', outputs=[png]),
+        nbformat.v4.new_code_cell("figure", outputs=[png]),
+    ]
+    write_cell(study.root, JUMP, {"case": "jump"}, nbformat.v4.new_notebook(cells=code))
+    described = SVG.replace("/>", "><dc:description>A jump at 0 &amp; 1</dc:description></svg>")
+    (study.root / JUMP / "function.svg").write_text(described)
+    seal(study.root / JUMP)
+    study()
+    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    assert [(image["src"], image["alt"]) for image in page.select("img")] == [
+        ("data:image/png;base64,iVBORw0KGgo=", "A jump at 0 & 1"),
+        ("data:image/png;base64,iVBORw0KGgo=", "Figure drawn by the code above"),
+    ]
+
+
+def test_a_page_is_the_same_whether_lines_of_the_notebook_stand_alone_or_together(study):
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# Title\n\ntext"), nbformat.v4.new_code_cell("a\nb")]
+    )
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", name="stderr", text="one\n\x1b[31mtwo\x1b[0m\n")]
+    page = page_of(study, notebook)
+    assert [tag.get_text().strip() for tag in page.select("main > .text, main > .code .code-box, main > .stream")] == [
+        "Title\ntext",
+        "a\nb",
+        "one\ntwo",
+    ]
+    assert page.select_one(".stream.stderr .ansi-red-fg").get_text() == "two"
+    file = study.root / JUMP / "notebook.ipynb"
+    lines, together = json.loads(file.read_text()), nbformat.v4.upgrade(nbformat.read(file, as_version=4))
+    assert isinstance(lines["cells"][1]["outputs"][0]["text"], list) and isinstance(together.cells[1].source, str)
+    file.write_text(json.dumps(together))
+    seal(study.root / JUMP)
+    study()
+    again = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    assert str(again.main.find_all(recursive=False)[:-1]) == str(page.main.find_all(recursive=False)[:-1])
+
+
+def test_the_link_to_an_error_leads_to_the_first_one_whatever_was_printed_before(study):
+    printed = nbformat.v4.new_output("stream", name="stdout", text="so far so good")
+    errors = [
+        nbformat.v4.new_output("error", ename="E", evalue=text, traceback=["Traceback", f"E: {text}"])
+        for text in ("first", "second")
+    ]
+    log = study.root / f"logs/{JUMP}.ipynb"
+    log.parent.mkdir(parents=True)
+    cells = [
+        nbformat.v4.new_code_cell("x", outputs=[printed, errors[0]]),
+        nbformat.v4.new_code_cell("y", outputs=errors[1:]),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), log)
+    study()
+    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    assert [error.get_text() for error in page.select("#error")] == ["Traceback\nE: first\n"]
+    assert page.select_one("#failure a")["href"] == "#error"
+
+
+def test_pages_are_on_the_disk_before_the_report_that_leads_to_them(study, monkeypatch):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    found = []
+    monkeypatch.setattr(os, "sync", lambda: found.append(sorted(file.name for file in study.root.rglob("*.html"))))
+    study()
+    assert found == [["jump.html"]]
 
 
 # Second runs --------------------------------------------------------------------------------------

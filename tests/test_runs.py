@@ -1,3 +1,7 @@
+from fnmatch import fnmatchcase
+
+import pytest
+
 from gradlab.runs import collect_runs, find_cells, pair_runs
 
 
@@ -19,6 +23,16 @@ def test_runs_come_from_cells_of_one_seed_and_from_stacks_of_seeds(make_material
     assert collect_runs(stack, "4.unmeasured") == {2: None, 5: None}
     published = find_cells(material.results, "augmentation", "none", protocol="published")
     assert collect_runs(published, "none.passes") == {None: 36}
+
+
+@pytest.mark.parametrize("pattern", ["*", "coarse", "coarse-*", "coarse-1", "coarse-?", "[a-c]*", "fine", "absent", ""])
+def test_cells_are_found_by_the_study_the_protocol_and_the_pattern_of_their_short_names(make_material, pattern):
+    names = ("coarse", "coarse-0", "coarse-1", "coarse-10", "fine", "search-1")
+    groups = ("a/published", "a/corrected", "ab/corrected")
+    results = make_material(dict.fromkeys(f"{group}/{name}" for group in groups for name in names)).results
+    for protocol in ("published", "corrected"):
+        found = find_cells(results, "a", pattern, protocol=protocol)
+        assert [cell.name for cell in found] == [f"a/{protocol}/{n}" for n in names if fnmatchcase(n, pattern)]
 
 
 def test_a_planned_run_that_is_not_there_has_no_value(make_material):

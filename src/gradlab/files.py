@@ -18,19 +18,28 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` when the block ends well, and vanishes when it does not.
 
-    What becomes `path` is on the disk by then, and so is its name: a loss of power leaves all of it, or nothing.
+    Parameters
+    ----------
+    path
+        What is written, whole or not at all; its folder is made where there is none.
+    durable
+        Whether what becomes `path` is on the disk by then, and its name too: a loss of power leaves all of it, or
+        nothing. Without, a kill leaves all or nothing, a loss of power anything: for what is soon made durable with
+        other files together, or made anew.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
-        sync(temporary)
+        if durable:
+            sync(temporary)
         temporary.replace(path)
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -260,8 +260,13 @@ def differing_settings(
 ) -> list[str]:
     """Say which settings of a cell, and of the cells whose results it uses, differ from those behind a published figure."""
     differences = changed_settings(figure_id, result, settings)
-    for source in find_sources(result, results):
-        differences += differing_settings(f"{source.cell}.", source, results, settings)
+    seen, waiting = {result.name}, find_sources(result, results)[::-1]
+    while waiting:  # each once: a search in two rounds reads the same cells along many ways
+        source = waiting.pop()
+        if source.name not in seen:
+            seen.add(source.name)
+            differences += changed_settings(f"{source.cell}.", source, settings)
+            waiting += find_sources(source, results)[::-1]
     return list(dict.fromkeys(differences))
 
 

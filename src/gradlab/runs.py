@@ -7,15 +7,21 @@ from gradlab.results import CellResult
 
 Runs = Mapping[int | None, float | None]
 
+_WILDCARDS = set("*?[")  # of fnmatch
+
 
 def find_cells(
     results: Mapping[str, CellResult], study: str, pattern: str, *, protocol: str = "corrected"
 ) -> list[CellResult]:
-    """Return the planned cells of a study whose short names match a pattern, in the order of the plan."""
+    """Return the planned cells of a study whose short names match a pattern, in the order of the plan.
+
+    A pattern without wildcards is looked up at once; every other one is held against the names of all cells.
+    """
+    group = f"{study}/{protocol}/"
+    if not _WILDCARDS & set(pattern):
+        return [results[group + pattern]] if group + pattern in results else []
     return [
-        cell
-        for cell in results.values()
-        if (cell.study, cell.protocol) == (study, protocol) and fnmatchcase(cell.cell, pattern)
+        cell for name, cell in results.items() if name.startswith(group) and fnmatchcase(name[len(group) :], pattern)
     ]
 
 

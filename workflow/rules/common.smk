@@ -1,5 +1,7 @@
 # What all stages share: the checked configuration, the plan of the study, and answers to questions about a cell.
 
+import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -135,6 +137,11 @@ def bring_results():
             if not Path(folder).exists():
                 Path(folder).symlink_to(Path(COPIES, folder))
         save_json(PLAN_FILE, PLAN, sort_keys=False)
+
+
+def digest_of(content):
+    """The SHA-256 of what JSON can hold: Snakemake keeps the parameters of a job with each of its outputs."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def planned_notebooks():

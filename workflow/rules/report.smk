@@ -4,14 +4,14 @@
 PUBLISHED = ["figures.yaml", "claims.yaml", "settings.yaml", "corrected.yaml", "deviations.yaml"]
 PUBLISHED += ["augmentation_curves.csv", "batch_size_curves.csv"]
 TEMPLATES = ["report.html.j2", "ledger.html.j2", "macros.html.j2", "ledger.js", "style.css"]
-TEMPLATES += ["notebook/index.html.j2", "notebook/conf.json"]
+TEMPLATES += ["notebook/index.html.j2"]
 # What `make verify` found, where it has run.
 REPEATABILITY = RESULTS / "repeatability.json"
 # What `make bench` found, on this machine or another.
 BENCHMARKS = "benchmarks/results.json"
 RENDER_REPORT = (
     "python -m gradlab.report {PLAN_FILE:q} --published workflow/published --templates workflow/report --data {DATA:q} "
-    "--benchmarks {BENCHMARKS}"
+    "--benchmarks {BENCHMARKS:q}"
 )
 
 
@@ -33,7 +33,7 @@ rule report:
         mem_mb=1500,
         runtime=20,
     params:
-        plan=PLAN["cells"],
+        plan=digest_of(PLAN["cells"]),
     message:
         "Rendering {output.report}"
     shell:

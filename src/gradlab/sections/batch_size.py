@@ -1,12 +1,14 @@
 """Batch sizes on FashionMNIST in the report."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+import numpy as np
 import pandas as pd
 
 from gradlab.blocks import Block, Cited, Heading, Table, Text, cite, draw, show_figure
 from gradlab.conclusions import compare_rates
 from gradlab.material import Material
+from gradlab.plots import style
 from gradlab.plots.arms import plot_brackets
 from gradlab.plots.batch_size import interpolation_bars, plot_batch_sizes
 from gradlab.published import BATCH_SIZE_SUBSET
@@ -38,8 +40,9 @@ def _show_published(material: Material) -> list[Block]:
         return []
     log = material.log("batch_size")
     log["update"] = log["pass"] * (BATCH_SIZE_SUBSET / log["batch_size"]).round().astype(int)
-    curves = material.curves("batch_size", "batch_size").astype({"batch_size": int})
     interpolated = _published_interpolation(material)
+    drawn, left_out = _choose_drawn(cells, set(interpolated["batch_size"]))
+    curves = _read_curves(cells, drawn)
     seeds = max(len(cell.parameters["seeds"]) for cell in cells.values())
     return [
         Heading("As published: half of the rates found by eye"),
@@ -54,21 +57,23 @@ def _show_published(material: Material) -> list[Block]:
             alt="Four panels: loss and accuracy on training and test images against the number of updates, a line for "
             "each batch size, median over seeds with a band over their middle half, published dashed.",
             caption="Against the number of updates. Ours: median of the seeds, band over their middle half; published: dashed. "
-            + _describe_largest_loss(material),
+            + _describe_largest_loss(material)
+            + left_out,
         ),
         draw(
             plot_batch_sizes(curves, log, against="pass"),
             "passes",
             alt="The same four panels against passes over the data.",
-            caption="Against passes over the data.",
+            caption="Against passes over the data." + left_out,
         ),
         draw(
-            interpolation_bars(_interpolation_runs(cells), interpolated),
+            interpolation_bars(_interpolation_runs(_pick(cells, drawn)), interpolated),
             "interpolation",
             alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, "
             "ours beside the published ones.",
             caption="Updates and passes until the training accuracy is exactly 1. "
-            + _describe_rounding(log, interpolated),
+            + _describe_rounding(log, interpolated)
+            + left_out,
         ),
     ]
 
@@ -136,7 +141,8 @@ def _show_corrected(material: Material) -> list[Block]:
     cells = {name: cell for name, cell in material.done("batch_size", "corrected").items() if name.isdigit()}
     if not cells:
         return []
-    curves = material.curves("batch_size", "batch_size", "corrected", "[0-9]*").astype({"batch_size": int})
+    interpolated = _published_interpolation(material)
+    drawn, left_out = _choose_drawn(cells, set(interpolated["batch_size"]))
     comparisons, compared = {}, {}
     for size, comparison in compare_rates(material).items():
         name = f"B = {size}, found − published rate"
@@ -150,18 +156,18 @@ def _show_corrected(material: Material) -> list[Block]:
         ),
         *show_comparisons(comparisons, compared, quantity="test accuracy"),
         draw(
-            plot_batch_sizes(curves, against="pass"),
+            plot_batch_sizes(_read_curves(cells, drawn), against="pass"),
             "corrected-passes",
             alt="Four panels: loss and accuracy on training and test images against passes over the data, a line for "
             "each batch size, median over seeds with a band over their middle half.",
-            caption="Against passes over the data, at half of the divergent rate found for each batch size.",
+            caption="Against passes over the data, at half of the divergent rate found for each batch size." + left_out,
         ),
         draw(
-            interpolation_bars(_interpolation_runs(cells), _published_interpolation(material)),
+            interpolation_bars(_interpolation_runs(_pick(cells, drawn)), interpolated),
             "corrected-interpolation",
             alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, "
             "at half of the rates found, beside the published ones.",
-            caption="Updates and passes until the training accuracy is exactly 1, every seed as a dot.",
+            caption="Updates and passes until the training accuracy is exactly 1, every seed as a dot." + left_out,
         ),
     ]
 
@@ -187,6 +193,31 @@ def _row(material: Material, name: str, cell: CellResult) -> list[str | Cited | 
         material.published_text(f"{name}.interpolation_updates"),
         cite(print_runs(metrics[f"{name}.interpolation_updates"]), cell),
     ]
+
+
+def _choose_drawn(cells: Collection[str], published: set[int]) -> tuple[list[int], str]:
+    """Return the batch sizes that figures draw, and what to say where they are not all of them.
+
+    A figure has as many as there are colours: the published ones, and of the others some from the smallest to the largest.
+    """
+    sizes = sorted({int(name) for name in cells} | published)
+    room = len(style.COLOURS)
+    if len(sizes) <= room:
+        return sizes, ""
+    others = [size for size in sizes if size not in published]
+    places = np.linspace(0, len(others) - 1, room - len(published)).round().astype(int)
+    drawn = sorted({*published, *(others[place] for place in places)})
+    return drawn, f" Drawn are {len(drawn)} of {len(sizes)} batch sizes; the table has all of ours."
+
+
+def _pick(cells: Mapping[str, CellResult], drawn: Collection[int]) -> dict[str, CellResult]:
+    return {name: cell for name, cell in cells.items() if int(name) in drawn}
+
+
+def _read_curves(cells: Mapping[str, CellResult], drawn: Collection[int]) -> pd.DataFrame:
+    """Return the curves of the batch sizes that are drawn, in one table with the column `batch_size`."""
+    tables = [cell.curves.assign(batch_size=int(name)) for name, cell in _pick(cells, drawn).items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _interpolation_runs(cells: Mapping[str, CellResult]) -> pd.DataFrame:
