@@ -160,7 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, required=True, help="the notebook while it runs, and after a failure")
     parser.add_argument("--threads", type=int, default=1, help="threads of BLAS, OpenMP and torch")
     parser.add_argument("--inputs", type=Path, nargs="*", default=[], help="files whose digests the manifest records")
-    parser.add_argument("--copies", default="", help="where the copies of a storage lie, on a machine without shared files")
+    parser.add_argument(
+        "--copies", default="", help="where the copies of a storage lie, on a machine without shared files"
+    )
     options = parser.parse_args(arguments)
     notebook, *inputs = (Path(str(path).removeprefix(options.copies)) for path in [options.notebook, *options.inputs])
     plan = json.loads(options.plan.read_text(encoding="utf-8"))
