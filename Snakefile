@@ -7,6 +7,7 @@ min_version("9.27")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/schedule.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/storage.smk"
 include: "workflow/rules/autodiff.smk"
 include: "workflow/rules/augmentation.smk"
 include: "workflow/rules/batch_size.smk"

@@ -121,24 +121,6 @@ def cells_of(*groups):
     return [RESULTS / name / file for name in PLAN["cells"] if set(name.split("/")[:2]) & set(groups) for file in files]
 
 
-def storage_path(path):
-    """Where a file lies for Snakemake: in its own place or, where machines share no files, the copy of what a storage holds."""
-    description = str(DATA / "fashion_mnist/dataset.json")
-    return str(workflow.get_rule("fashion_mnist").output.description).removesuffix(description) + str(path)
-
-
-def bring_results():
-    """On a machine that shares no files with the run: let its results' place lead to the copies, and write the plan there."""
-    global COPIES
-    COPIES = storage_path("")
-    if workflow.remote_exec and COPIES:
-        for folder in {RESULTS.parts[0], DATA.parts[0]}:
-            Path(COPIES, folder).mkdir(parents=True, exist_ok=True)
-            if not Path(folder).exists():
-                Path(folder).symlink_to(Path(COPIES, folder))
-        save_json(PLAN_FILE, PLAN, sort_keys=False)
-
-
 def digest_of(content):
     """The SHA-256 of what JSON can hold: Snakemake keeps the parameters of a job with each of its outputs."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
