@@ -145,9 +145,15 @@ def test_cells_of_seconds_share_jobs_and_longer_ones_do_not(survived, slurm):
     assert len(jobs) < len(cells)
 
 
-def test_jobs_of_a_killed_run_end_when_the_next_one_starts(slurm, copy_project, quick):
-    copy = copy_project("--configfile", "config/quick.yaml")
-    cells = ["augmentation/published/both", "augmentation/published/train"]
+# Cells that take half a minute: long enough to be killed in the middle.
+LONGER = "augmentation: {max_passes: 12}\n"
+
+
+def test_jobs_of_a_killed_run_end_when_the_next_one_starts(slurm, copy_project):
+    copy, undisturbed = (copy_project("--configfile", "config/quick.yaml", "config/longer.yaml") for _ in range(2))
+    for project in (copy, undisturbed):
+        (project.root / "config/longer.yaml").write_text(LONGER)
+    cells = ["augmentation/published/none", "augmentation/published/train"]
     targets = [f"results/quick/{cell}/metrics.json" for cell in cells]
     before = {job for job, *_ in slurm.find_jobs()}
     command = (*SNAKEMAKE, *PROFILE, *copy.options, "--", *targets)
@@ -157,7 +163,7 @@ def test_jobs_of_a_killed_run_end_when_the_next_one_starts(slurm, copy_project, 
     run.kill()
     run.wait()
     orphans = {job for job, *_ in slurm.find_jobs()} - before
-    time.sleep(10)
+    time.sleep(5)
     assert slurm.find_states(orphans) == {"RUNNING"}
     run = copy.start(*command, **slurm.variables)
     try:
@@ -166,7 +172,8 @@ def test_jobs_of_a_killed_run_end_when_the_next_one_starts(slurm, copy_project, 
     finally:
         end(run)
     assert slurm.find_states(orphans) == {"FAILED"}
+    undisturbed.snakemake(*targets)
     for cell in cells:
         for file in ("metrics.json", "curves.csv"):
             path = f"results/quick/{cell}/{file}"
-            assert (copy.root / path).read_bytes() == (quick.root / path).read_bytes()
+            assert (copy.root / path).read_bytes() == (undisturbed.root / path).read_bytes()
