@@ -105,6 +105,7 @@ def test_sections_stand_in_the_order_in_which_they_are_read(report, open_page):
         "Batch size on FashionMNIST",
         "A two-layer network on CIFAR-10",
         "Cost",
+        "Speed",
         "Provenance",
         "Jobs",
     ]
