@@ -15,7 +15,7 @@ CHUNK = 200
 
 
 def compare(places: Places, *, images: int = TEST) -> Benchmark:
-    """Compare one chunked, channels-last pass with the notebook's two passes, and with torch's layers in chunks."""
+    """Compare one pass in chunks, in the blocked layout, with the notebook's two passes, and with torch's layers in chunks."""
     _, test = load_images(places.data, test=images)
     images = len(test)  # where there are fewer
     parameters = models.init_conv_net(rng=torch.Generator().manual_seed(0))

@@ -17,7 +17,7 @@ BATCH, RATE = 16, 0.04
 
 
 def compare(places: Places, *, images: int = TRAIN) -> Benchmark:
-    """Compare a pass in channels-last with the notebook's loop, and with torch's layers and torch's own optimiser."""
+    """Compare a pass in the blocked layout with the notebook's loop, and with torch's layers and torch's own optimiser."""
     train, _ = load_images(places.data, train=images)
     settings = sgd.Settings(batch_size=BATCH, learning_rate=RATE, max_passes=1)
     initial = models.init_conv_net(rng=torch.Generator().manual_seed(0))
