@@ -8,7 +8,6 @@ the run lives.
 
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import IO
 
 import psutil
 
-from gradlab.lock import RUN_LOCK, claimant, hold_run, read_holder
+from gradlab.lock import RUN_LOCK, claimant, hold_run, name_process, read_holder
 
 RUN_VARIABLE = "GRADLAB_RUN"  # the environment variable in which the workflow gives its process id to its jobs
 HOLDER_VARIABLE = "GRADLAB_HOLDER"  # and the one in which it gives what stands in its lock
@@ -64,7 +63,7 @@ def stop_with_run() -> None:
     if run:
         threading.Thread(target=_stop_after, args=[int(run)], daemon=True).start()
     holder = os.environ.get(HOLDER_VARIABLE)
-    if holder and not holder.startswith(f"process {run} on {socket.gethostname()},"):  # the run is on another machine
+    if holder and not holder.startswith(f"{name_process(run)},"):  # the run is on another machine
         threading.Thread(target=_stop_without, args=[RUN_LOCK.absolute(), holder], daemon=True).start()
 
 

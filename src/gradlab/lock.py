@@ -72,7 +72,12 @@ def hold_lock(path: str | Path, *, wait: float = 0.0, claim: bool = False) -> IO
 
 def describe_process() -> str:
     """Return who this process is, as it stands in the locks that it holds: number, machine and time."""
-    return f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M:%S}"
+    return f"{name_process(os.getpid())}, since {datetime.now():%Y-%m-%d %H:%M:%S}"
+
+
+def name_process(process_id: int | str | None) -> str:
+    """Return the part of `describe_process` that tells a process of this machine from all others: number and machine."""
+    return f"process {process_id} on {socket.gethostname()}"
 
 
 def read_holder(path: str | Path) -> str:

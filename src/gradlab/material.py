@@ -51,9 +51,9 @@ class Material:
         """A metric of all planned runs of the corrected protocol, by seed."""
         return collect_runs(self.corrected(study, metric), metric)
 
-    def curves(self, study: str, key: str, protocol: str = "published", cells: str = "*") -> pd.DataFrame:
-        """The curves of all complete cells that match a pattern in one table, with the cell's name as the column `key`."""
-        found = [cell for cell in find_cells(self.results, study, cells, protocol=protocol) if cell.status == "done"]
+    def curves(self, study: str, key: str) -> pd.DataFrame:
+        """The curves of all complete published cells in one table, with the cell's name as the column `key`."""
+        found = self.done(study, "published").values()
         return pd.concat([cell.curves.assign(**{key: cell.cell}) for cell in found], ignore_index=True)
 
     def entry(self, figure_id: str) -> Entry | None:
