@@ -7,31 +7,20 @@ min_version("9.27")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/schedule.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/storage.smk"
 include: "workflow/rules/autodiff.smk"
 include: "workflow/rules/augmentation.smk"
 include: "workflow/rules/batch_size.smk"
 include: "workflow/rules/regularization.smk"
 include: "workflow/rules/regularization_corrected.smk"
+include: "workflow/rules/cell.smk"
 include: "workflow/rules/report.smk"
-
-require(check_notebooks, planned_notebooks())
-bring_results()
-
-
-# On a cluster, light work stays on the machine on which snakemake was started: fetching the data takes the internet, which
-# compute nodes often lack, and a choice of λ takes two seconds.
-localrules:
-    fashion_mnist,
-    cifar10,
-    lambda_search_cell,
-    lambda_choice_cell,
 
 
 rule all:
     default_target: True
     input:
         rules.report.output,
+        cells_of("published", "corrected"),
 
 
 rule published:

@@ -1,13 +1,14 @@
-"""Runs one experiment cell: a notebook, with its parameters, into a directory of results, and writes the cell's manifest.
+"""Runs one experiment cell: a notebook, with its parameters, into a folder of results, and writes the cell's manifest.
 
-The manifest is written last. It lists the digest of every file of the cell, so a cell without a manifest, or whose files
-differ from it, is not done. A lock keeps a cell from being run twice at once, by what a killed run has left behind for example.
+A cell is computed in a folder of its own, beside its place, and renamed into it as a whole, with the manifest in it. So results
+without a manifest, or with one of another run, cannot come about, however a run ends.
 """
 
 import argparse
 import json
 import os
 import platform
+import secrets
 import shutil
 import signal
 import subprocess
@@ -15,19 +16,16 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from gradlab.devices import describe_gpu
 from gradlab.execution import ExecutionError, execute, mark_failed
 from gradlab.files import remedy_of, save_json, sha256, sync
-from gradlab.lifetime import stop_when_claimed, stop_with_run
-from gradlab.lock import LockedError, hold_lock
+from gradlab.lifetime import stop_with_run
 from gradlab.parameters import ParameterError, check_parameters
 
-LOCK_TIMEOUT = 60.0  # seconds for what is left of a killed run to end; it does so within two
-VERSIONS = ("ipykernel", "matplotlib", "numpy", "pandas", "papermill", "scipy", "snakemake", "torch")
+NOTEBOOK = "notebook.ipynb"
+RESULTS = ("metrics.json", "curves.csv")  # what every notebook writes
 
 
 class CellError(RuntimeError):
@@ -42,6 +40,8 @@ def run_cell(
     output: Path,
     log: Path,
     inputs: Sequence[Path] = (),
+    figures: Sequence[str] = (),
+    recipe: str | None = None,
     threads: int = 1,
     time_limit: float | None = None,
 ) -> dict[str, Any]:
@@ -54,12 +54,15 @@ def run_cell(
     notebook
         The template; `parameters` are injected after its parameters cell, `output` among them.
     output
-        The cell's directory. What lies there from an earlier run is removed first.
+        The cell's folder. What lies there from an earlier run is replaced.
     log
-        Where the executed notebook grows; it moves into `output` as `notebook.ipynb` at the end, and stays here, with
-        the traceback, where the run fails.
+        Where the executed notebook is kept, with the traceback, when the run fails.
     inputs
         Files whose SHA-256 the manifest records: the modules that the notebook imports, the data's description.
+    figures
+        The names of the files that the notebook has to write beside metrics and curves.
+    recipe
+        The digest of all that the plan knows of the cell; see `gradlab.manifest`.
     threads
         Threads of BLAS, OpenMP and torch.
     time_limit
@@ -75,52 +78,82 @@ def run_cell(
     ParameterError
         The parameters do not fit the notebook; nothing was run.
     CellError
-        The notebook raised, its kernel died, its time was up, it was stopped, one of `inputs` was changed meanwhile, the
-        disk is full, or the cell is being run by another process.
+        The notebook raised, its kernel died, its time was up, it was stopped, it left out a result, one of `inputs` was
+        changed meanwhile, or the disk is full.
     """
     parameters = {**parameters, "output": str(output)}
     check_parameters(notebook, parameters)
+    private = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
+    executed = private / NOTEBOOK
     try:
-        with hold_lock(log.with_suffix(".lock"), wait=LOCK_TIMEOUT, claim=True) as lock:
-            stop_when_claimed(lock)
-            if output.exists():
-                shutil.rmtree(output)
-            output.mkdir(parents=True)
-            started, clock = datetime.now(UTC), time.monotonic()
-            manifest = {
-                "cell": name,
-                "parameters": parameters,
-                "started": started.isoformat(timespec="seconds"),
-                "machine": {**describe_machine(), **_describe_device(parameters), "threads": threads},
-                "versions": {
-                    "python": platform.python_version(),
-                    **{package: metadata.version(package) for package in VERSIONS},
-                },
-                "git": describe_commit(),
-                "inputs": {str(path): sha256(path) for path in sorted({notebook, *inputs})},
-            }
-            execute(notebook, log, parameters, lock=lock, threads=threads, time_limit=time_limit)
-            manifest["wall_seconds"] = round(time.monotonic() - clock, 2)
-            _check_unchanged(manifest["inputs"], log)
-            sync(log)
-            log.replace(output / "notebook.ipynb")
-            manifest["outputs"] = {path.name: sha256(path) for path in sorted(output.iterdir())}
-            save_json(output / "manifest.json", manifest)
-            return manifest
-    except LockedError as holder:
-        raise CellError(f"{name} is being run by {holder}; let it finish or end it, then run again") from holder
+        for leftover in output.parent.glob(f".{output.name}.*.part"):  # of runs that were killed
+            shutil.rmtree(leftover)
+        private.mkdir(parents=True)
+        log.unlink(missing_ok=True)
+        started, clock = datetime.now(UTC), time.monotonic()
+        digests = {str(path): sha256(path) for path in sorted({notebook, *inputs})}
+        environment = execute(
+            notebook, executed, {**parameters, "output": str(private)}, threads=threads, time_limit=time_limit
+        )
+        wall_seconds = round(time.monotonic() - clock, 2)
+        _check_unchanged(digests, executed)
+        _check_written(private, [*RESULTS, *figures], executed)
+        # The notebook names the place of its results, and not the one that they had while it ran.
+        executed.write_text(executed.read_text(encoding="utf-8").replace(str(private), str(output)), encoding="utf-8")
+        manifest = {
+            "cell": name,
+            "recipe": recipe,
+            "parameters": parameters,
+            "started": started.isoformat(timespec="seconds"),
+            "wall_seconds": wall_seconds,
+            "machine": {**describe_machine(), "threads": threads, "gpu": environment["gpu"]},
+            "versions": {"python": environment["python"], **environment["distributions"]},
+            "git": describe_commit(),
+            "inputs": digests,
+            "outputs": {path.name: sha256(path) for path in sorted(private.iterdir())},
+        }
+        for path in private.iterdir():
+            sync(path)
+        save_json(private / "manifest.json", manifest)
+        shutil.rmtree(output, ignore_errors=True)
+        private.rename(output)
+        sync(output.parent)
+        return manifest
     except ExecutionError as error:
-        raise CellError(f"{name} failed {error}\n  executed notebook, with the traceback: {log}") from error
+        where = _keep(executed, log)
+        raise CellError(f"{name} failed {error}\n  executed notebook, with the traceback: {where}") from error
     except OSError as error:
+        _keep(executed, log)
         raise CellError(f"{name} failed\n  {error}; {remedy_of(error)}") from error
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
 
 
-def _check_unchanged(inputs: Mapping[str, str], log: Path) -> None:
+def _keep(executed: Path, log: Path) -> str:
+    """Move the notebook of a run that failed to its log, which may lie on another disk; say where it is."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(executed, log)
+    except OSError as error:
+        return f"not kept ({error})"
+    return str(log)
+
+
+def _check_unchanged(inputs: Mapping[str, str], executed: Path) -> None:
     """Refuse results of which nobody can tell whether they came from a file as it was or as it is."""
-    if changed := [path for path, digest in inputs.items() if sha256(Path(path)) != digest]:
-        reason = f"{changed[0]} was changed while the cell ran"
-        mark_failed(log, "InputChanged", reason)
-        raise ExecutionError(f"at its end\n  {reason}; run it again")
+    for path, digest in inputs.items():
+        if not Path(path).exists() or sha256(Path(path)) != digest:
+            reason = f"{path} was changed while the cell ran"
+            mark_failed(executed, "InputChanged", reason)
+            raise ExecutionError(f"at its end\n  {reason}; run it again")
+
+
+def _check_written(folder: Path, files: Sequence[str], executed: Path) -> None:
+    """Refuse a notebook that ended well and left out a result."""
+    if missing := [file for file in files if not (folder / file).is_file()]:
+        reason = f"the notebook came to its end without writing {', '.join(missing)}"
+        mark_failed(executed, "MissingResult", reason)
+        raise ExecutionError(f"at its end\n  {reason}")
 
 
 def describe_machine() -> dict[str, Any]:
@@ -133,47 +166,49 @@ def describe_machine() -> dict[str, Any]:
     return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform()}
 
 
-def _describe_device(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the GPU of a cell that trains on one."""
-    return {"gpu": describe_gpu()} if parameters.get("device") == "cuda" else {}
-
-
 def describe_commit() -> dict[str, Any] | None:
-    """Return the commit of the working directory and whether tracked files differ from it; None outside a repository."""
+    """Return the commit of the working directory and whether tracked files differ from it.
+
+    None where the working directory is not the root of a repository: one that it lies in, or that the environment names, is
+    somebody else's.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"  # cells side by side ask at once
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], env=environment, capture_output=True, encoding="utf-8", errors="replace", check=True
+        ).stdout.strip()
+
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
-        ).stdout
+        if git("rev-parse", "--show-prefix"):
+            return None
+        commit = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return {"commit": commit, "dirty": bool(changed.strip())}
+    return {"commit": commit, "dirty": bool(changed)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one cell of a plan; print what went wrong in a few lines and return 1 where it fails."""
     parser = argparse.ArgumentParser(prog="python -m gradlab.cell", description="Run one experiment cell.")
-    parser.add_argument("plan", type=Path, help="the study's plan (JSON): the parameters of every cell")
+    parser.add_argument("plan", type=Path, help="the study's plan (JSON), in the folder of results")
     parser.add_argument("name", help="the cell, as <study>/<protocol>/<cell>")
-    parser.add_argument("--notebook", type=Path, required=True, help="the notebook template")
-    parser.add_argument("--manifest", type=Path, required=True, help="the manifest to write, in the cell's directory")
-    parser.add_argument("--log", type=Path, required=True, help="the notebook while it runs, and after a failure")
     parser.add_argument("--threads", type=int, default=1, help="threads of BLAS, OpenMP and torch")
-    parser.add_argument("--inputs", type=Path, nargs="*", default=[], help="files whose digests the manifest records")
-    parser.add_argument(
-        "--copies", default="", help="where the copies of a storage lie, on a machine without shared files"
-    )
     options = parser.parse_args(arguments)
-    notebook, *inputs = (Path(str(path).removeprefix(options.copies)) for path in [options.notebook, *options.inputs])
     plan = json.loads(options.plan.read_text(encoding="utf-8"))
+    recipe = plan["recipes"][options.name]
     try:
         run_cell(
             options.name,
-            notebook,
+            Path(recipe["notebook"]),
             plan["cells"][options.name],
-            output=options.manifest.parent,
-            log=options.log,
-            inputs=[path for path in inputs if path.suffix != ".npy"],
+            output=options.plan.parent / options.name,
+            log=options.plan.parent / f"logs/{options.name}.ipynb",
+            inputs=[Path(path) for path in (*recipe["sources"], *recipe["inputs"])],
+            figures=recipe["figures"],
+            recipe=recipe["digest"],
             threads=options.threads,
             time_limit=plan.get("time_limit"),
         )

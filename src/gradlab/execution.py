@@ -1,7 +1,10 @@
 """Executes a notebook in a kernel of its own. Whatever ends it early, the saved notebook says that it failed, where and why."""
 
+import ast
+import json
 import logging
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -10,17 +13,19 @@ from pathlib import Path
 from typing import IO, Any
 
 import nbformat
-from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.paths import jupyter_runtime_dir
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
-from traitlets import default
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+from zmq import ZMQError
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+from gradlab.kernel import clean_environment
+
 START_TIMEOUT = 600  # seconds for a kernel to come up: many may start at once
+OUTPUT_TIMEOUT = 120  # seconds for the last output to arrive, once a code cell has ended
 LONGEST_FOLDER = 60  # bytes of the path of temporary files; a socket's path, with what is added, may have 107
-
 
 # papermill does not understand every declared type, and warns of parameters that it takes for unknown; `parameters` checks.
 logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -31,26 +36,59 @@ class ExecutionError(RuntimeError):
 
 
 class IPCKernelManager(AsyncKernelManager):
-    """Talks to its kernel through sockets in the file system.
+    """Starts `gradlab.kernel` by this very interpreter, whatever kernelspecs there are, and talks to it by sockets in files.
 
     Kernels that start side by side pick free TCP ports before they bind them, and now and then two pick the same one.
     """
 
-    lock: IO[str]  # a file that the kernel keeps open
+    private: Path  # a folder for the kernel's own files
+    threads: int
     words: IO[str]  # where the kernel's process writes what is not output of a cell, such as the reason of a crash
 
+    def __init__(self, **traits: Any) -> None:
+        files = {"connection_file": f"{self.private}/kernel.json", "ip": f"{self.private}/kernel"}
+        super().__init__(**traits | files | {"transport": "ipc"})
+        self.context.rcvhwm = 0  # as in the kernel: output waits for this process, however long that is stopped
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        command = [sys.executable, "-P", "-m", "gradlab.kernel", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, display_name="Python 3", language="python")
+
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
-        options |= {"pass_fds": [self.lock.fileno()], "stdout": self.words, "stderr": self.words}
-        await super()._async_launch_kernel(kernel_cmd, **options)
+        environment = clean_environment(options["env"].items(), private=self.private, threads=self.threads)
+        await super()._async_launch_kernel(
+            kernel_cmd, **options | {"env": environment, "stdout": self.words, "stderr": self.words}
+        )
 
-    @default("transport")
-    def _transport_default(self) -> str:
-        return "ipc"
 
-    @default("ip")
-    def _ip_default(self) -> str:
-        # Jupyter's default is a name in the working directory, which cells that run side by side share.
-        return str(Path(jupyter_runtime_dir()) / "kernel")
+class _Client(PapermillNotebookClient):
+    def papermill_execute_cells(self) -> None:
+        super().papermill_execute_cells()
+        if not self.nb.metadata.papermill.exception:
+            self.nb.metadata["environment"] = self._ask_environment()
+
+    def _ask_environment(self) -> dict[str, Any]:
+        """Return what the kernel says of itself; see `gradlab.kernel.describe_environment`."""
+        expression = "__import__('json').dumps(__import__('gradlab.kernel').kernel.describe_environment())"
+        request = self.kc.execute("", silent=True, store_history=False, user_expressions={"environment": expression})
+        said = self.wait_for_reply(request)["content"]["user_expressions"]["environment"]
+        if said["status"] != "ok":
+            raise RuntimeError(f"it could not tell its environment ({said['ename']}: {said['evalue']})")
+        return json.loads(ast.literal_eval(said["data"]["text/plain"]))
+
+
+class _CellEngine(Engine):
+    """papermill's engine, which knows no way to ask the kernel anything once the notebook has ended."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+        known = ("kernel_manager_class", "coalesce_streams", "timeout_func", "startup_timeout", "iopub_timeout")
+        kept = {name: value for name, value in options.items() if name in known}
+        _Client(nb_man, kernel_name=kernel_name, log=logging.getLogger("papermill"), **kept).execute()
+
+
+papermill_engines.register("gradlab", _CellEngine)
 
 
 def execute(
@@ -58,10 +96,9 @@ def execute(
     log: Path,
     parameters: Mapping[str, Any],
     *,
-    lock: IO[str],
     threads: int = 1,
     time_limit: float | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Execute a notebook into another file.
 
     Parameters
@@ -72,31 +109,40 @@ def execute(
         Where the executed notebook grows, and stays.
     parameters
         What is injected after the template's parameters cell.
-    lock
-        A file that the kernel keeps open: a lock on it holds while the kernel lives.
     threads
         Threads of BLAS, OpenMP and torch.
     time_limit
         Seconds that the whole notebook may take; None for no limit.
 
+    Returns
+    -------
+    dict
+        What the kernel said of its environment at the end; see `gradlab.kernel.describe_environment`.
+
     Raises
     ------
     ExecutionError
-        The notebook raised, its kernel died or did not start, its time was up, or this process was interrupted.
+        The notebook raised, its kernel died or did not start, its time was up, its output was lost, or this process was
+        interrupted.
     OSError
         The notebook could not be saved, or the kernel's own files could not.
     """
     deadline = time.monotonic() + time_limit if time_limit else None
-    with _kernel_environment(threads) as words:
+    with _private_folder() as private, (private / "kernel.txt").open("w+", encoding="utf-8", errors="replace") as words:
         try:
-            execute_notebook(
+            executed = execute_notebook(
                 notebook,
                 log,
                 dict(sorted(parameters.items())),
+                engine_name="gradlab",
                 kernel_name="python3",
+                language="python",
                 progress_bar=False,
-                kernel_manager_class=type("KernelManager", (IPCKernelManager,), {"lock": lock, "words": words}),
-                start_timeout=START_TIMEOUT,
+                kernel_manager_class=type(
+                    "KernelManager", (IPCKernelManager,), {"private": private, "threads": threads, "words": words}
+                ),
+                startup_timeout=START_TIMEOUT,
+                iopub_timeout=OUTPUT_TIMEOUT,
                 coalesce_streams=True,
                 timeout_func=lambda cell: max(1, deadline - time.monotonic()) if deadline else None,
             )
@@ -106,45 +152,37 @@ def execute(
             reason = "the kernel died (killed from outside, out of memory, or a crash in compiled code)"
             kind, reason = "DeadKernelError", reason + _last_words(words)
         except CellTimeoutError:
-            kind, reason = (
-                "CellTimeoutError",
-                f"the time limit of {time_limit:g} s was reached (`time_limit` in the configuration)",
-            )
+            kind = "CellTimeoutError"
+            if deadline and time.monotonic() >= deadline:
+                reason = f"the time limit of {time_limit:g} s was reached (`time_limit` in the configuration)"
+            else:
+                reason = f"the code cell ended, but its output did not arrive within {OUTPUT_TIMEOUT} s; run it again"
         except KeyboardInterrupt:
             kind, reason = "KeyboardInterrupt", "it was stopped from outside"
-        except (RuntimeError, NoSuchKernel) as error:  # what jupyter_client raises where a kernel does not come up
-            kind, reason = type(error).__name__, f"the kernel did not start: {error}{_last_words(words)}"
+        except (RuntimeError, ZMQError) as error:  # what jupyter_client raises where a kernel does not come up
+            kind, reason = type(error).__name__, f"the kernel failed: {error}{_last_words(words)}"
         else:
-            return
+            _check_complete(executed, log)
+            return dict(executed.metadata["environment"])
     raise ExecutionError(f"{mark_failed(log, kind, reason)}\n  {reason}")
 
 
 @contextmanager
-def _kernel_environment(threads: int) -> Iterator[IO[str]]:
-    """Give the kernel its number of threads and Jupyter, IPython folders of its own: kernels side by side share nothing.
-
-    Yields a file for what the kernel's process says.
-    """
+def _private_folder() -> Iterator[Path]:
+    """Yield a folder for one kernel: its connection, its sockets, and what Jupyter, IPython and matplotlib write."""
     short = len(os.fsencode(tempfile.gettempdir())) <= LONGEST_FOLDER
     with tempfile.TemporaryDirectory(prefix="gradlab-", dir=None if short else "/tmp") as private:
-        changed = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {
-            "IPYTHONDIR": f"{private}/ipython",
-            "JUPYTER_RUNTIME_DIR": f"{private}/runtime",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger, which nobody uses here, warns in the notebook
-        }
-        for folder in ("ipython", "runtime"):
+        for folder in ("ipython", "matplotlib"):
             os.mkdir(f"{private}/{folder}")
-        before = {name: os.environ.get(name) for name in changed}
-        os.environ.update(changed)
-        try:
-            with open(f"{private}/kernel.txt", "w+", encoding="utf-8", errors="replace") as words:
-                yield words
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+        yield Path(private)
+
+
+def _check_complete(executed: nbformat.NotebookNode, log: Path) -> None:
+    """Refuse a notebook of which not every code cell was run to its end."""
+    for number, cell in enumerate((cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()), 1):
+        if cell.execution_count is None or cell.metadata.get("papermill", {}).get("status") != "completed":
+            reason = f"code cell [{number}] was not run to its end, and no error was reported; run it again"
+            raise ExecutionError(f"{mark_failed(log, 'IncompleteNotebook', reason)}\n  {reason}")
 
 
 def _last_words(words: IO[str]) -> str:

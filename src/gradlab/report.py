@@ -17,7 +17,7 @@ from gradlab import __version__
 from gradlab.blocks import Gallery, Picture, draw
 from gradlab.errata import find_errata
 from gradlab.families import Family, label_family
-from gradlab.files import atomic_path, remedy_of
+from gradlab.files import atomic_path, remedy_of, save_json, sha256
 from gradlab.jobs import describe_jobs, group_jobs
 from gradlab.ledger import build_ledger, save_ledger
 from gradlab.lifetime import stop_with_run
@@ -33,11 +33,12 @@ from gradlab.overview import (
     summarise_repeats,
 )
 from gradlab.pages import render_pages
+from gradlab.plan import describe_report
 from gradlab.plots.jobs import plot_jobs
 from gradlab.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
 from gradlab.published import load_deviations
 from gradlab.repeatability import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
-from gradlab.results import CellResult, PlanError, load_results
+from gradlab.results import CellResult, PlanError, load_plan, load_results
 from gradlab.sections import Section, build_sections
 from gradlab.sections.speed import BenchmarkError, Result, load_benchmarks, show_speed
 from gradlab.studies import STUDIES
@@ -123,7 +124,17 @@ def render_report(
         jobs_address=_place_picture(jobs, "", links),
     )
     _write(report, html)
+    _save_manifest(plan_file, [published, templates, *data.glob("*/dataset.json"), root / COMPARISON, *filter(None, [benchmarks])])
     return report
+
+
+def _save_manifest(plan_file: Path, materials: Sequence[Path]) -> None:
+    """Write what the report was made from, and what belongs to it, so that the workflow can tell whether it is up to date."""
+    root = plan_file.parent
+    made = [root / file for file in ("report.html", "ledger.json", "ledger.csv", "errata.csv")]
+    made += [file for folder in ("pages", "figures") for file in (root / folder).rglob("*") if file.is_file()]
+    outputs = {str(file.relative_to(root)): sha256(file) for file in sorted(made)}
+    save_json(root / "manifest.json", describe_report(load_plan(plan_file), root, materials) | {"outputs": outputs})
 
 
 def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:

@@ -1,9 +1,8 @@
 """Reads what the cells of a study left behind, and says of each planned cell whether it is there."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -11,21 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gradlab.files import sha256
-
-# What every manifest holds, of which type, as far as it is read here and in the report.
-_MANIFEST = {
-    "git": dict | None,
-    "inputs": dict,
-    "machine": dict,
-    "outputs": dict,
-    "parameters": dict,
-    "started": str,
-    "versions": dict,
-    "wall_seconds": int | float,
-}
-
-_RUN_AGAIN = "remove manifest.json, and the cell runs again"  # snakemake does not look into what a job wrote
-
+from gradlab.manifest import find_changes, read_cell_manifest
 
 class PlanError(RuntimeError):
     """A plan cannot be read; the message says why, and what writes it."""
@@ -166,17 +151,16 @@ def load_results(plan_file: Path, *, look_up_inputs: bool = True) -> dict[str, C
     """
     plan = load_plan(plan_file)
     root = plan_file.parent
-    digest = cache(sha256)  # cells share most of the files that went in
+    digest = cache(sha256) if look_up_inputs else None  # cells share most of the files that went in
     results = {}
     for name, parameters in plan["cells"].items():
-        manifest, outdated = _read_manifest(root / name / "manifest.json")
+        try:
+            manifest, outdated = read_cell_manifest(root / name / "manifest.json"), ()
+        except ValueError as error:
+            manifest, outdated = None, (f"its manifest cannot be read ({error})",)
         if manifest is not None:
-            inputs = manifest["inputs"] if look_up_inputs else {}
-            outdated = (
-                *_find_other_parameters(parameters, manifest["parameters"]),
-                *_find_changed_inputs(inputs, digest),
-                *_find_changed_outputs(root / name, manifest["outputs"]),
-            )
+            recipe = plan.get("recipes", {}).get(name)
+            outdated = tuple(find_changes(root / name, manifest, parameters, recipe, digest=digest))
         results[name] = CellResult(
             name=name,
             parameters=parameters,
@@ -186,41 +170,3 @@ def load_results(plan_file: Path, *, look_up_inputs: bool = True) -> dict[str, C
             outdated=outdated,
         )
     return results
-
-
-def _read_manifest(file: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """Return a manifest, None where there is none or it is damaged; and in a phrase whether it is damaged."""
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(manifest, dict) and all(
-            name in manifest and isinstance(manifest[name], kind) for name, kind in _MANIFEST.items()
-        ):
-            datetime.fromisoformat(manifest["started"])
-            return manifest, ()
-    except (FileNotFoundError, NotADirectoryError):
-        return None, ()
-    except (OSError, ValueError):
-        pass
-    return None, (f"its manifest cannot be read ({_RUN_AGAIN})",)
-
-
-def _find_other_parameters(planned: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    run_with = {name: value for name, value in given.items() if name != "output"}
-    for name in sorted({*run_with, *planned}):
-        if name not in planned or name not in run_with or run_with[name] != planned[name]:
-            yield f"ran with {name} = {run_with.get(name)}, planned is {planned.get(name)}"
-
-
-def _find_changed_inputs(inputs: Mapping[str, str], digest: Callable[[Path], str]) -> Iterator[str]:
-    for path, before in inputs.items():
-        # One that is gone is passed over: data can be made again, and what imported a module that is gone has changed as well.
-        if Path(path).exists() and digest(Path(path)) != before:
-            yield f"{path} has changed since"
-
-
-def _find_changed_outputs(directory: Path, outputs: Mapping[str, str]) -> Iterator[str]:
-    for name, before in outputs.items():
-        if not (directory / name).exists():
-            yield f"{name} is missing"
-        elif sha256(directory / name) != before:
-            yield f"{name} is not the file that the cell wrote ({_RUN_AGAIN})"

@@ -1,6 +1,5 @@
 # Data: fetch each data set from the first source that has it, verify its content, and lay it out as arrays that every cell
-# maps into memory. Cells depend on the description, whose content tells whether the data changed; the arrays only have to be
-# there.
+# maps into memory. The manifest beside them tells whether they were laid out as they would be now.
 
 ARRAYS = {
     "fashion_mnist": ["train_images", "train_labels", "test_images", "test_labels"],
@@ -13,6 +12,7 @@ ARRAYS = {
         "test_labels",
     ],
 }
+TITLES = {"fashion_mnist": "FashionMNIST", "cifar10": "CIFAR-10"}
 
 for dataset in ARRAYS:
     PLAN["datasets"][dataset] = {
@@ -22,46 +22,48 @@ for dataset in ARRAYS:
     }
 
 
-# A change of how the content is laid out makes new arrays; how it is found does not matter, since its digest is checked. By
-# digest and not as inputs, so that projects that share a folder of arrays do not make them anew for the age of a file.
-PREPARING = ["src/gradlab/datasets/prepare.py", "src/gradlab/datasets/decode.py"]
+# A change of how the content is laid out makes new arrays; how it is found does not matter, since its digest is checked.
+PREPARING = {file: sha256(PROJECT / file) for file in ("src/gradlab/datasets/prepare.py", "src/gradlab/datasets/decode.py")}
 
 
 def data_of(dataset):
-    """The description of a data set, and its arrays whatever their age."""
-    arrays = [ancient(str(DATA / dataset / f"{array}.npy")) for array in ARRAYS[dataset]]
-    return [str(DATA / dataset / "dataset.json"), *arrays]
+    """The description of a data set, its arrays, and its manifest."""
+    return [str(DATA / dataset / file) for file in ("dataset.json", *(f"{array}.npy" for array in ARRAYS[dataset]), "manifest.json")]
 
 
-rule fashion_mnist:
-    output:
-        description=DATA / "fashion_mnist/dataset.json",
-        arrays=[DATA / "fashion_mnist" / f"{array}.npy" for array in ARRAYS["fashion_mnist"]],
-    threads: 1
-    priority: FIRST
-    resources:
-        mem_mb=1000,
-        runtime=30,
-    params:
-        code=[sha256(PROJECT / file) for file in PREPARING],
-    message:
-        "Fetching and preparing FashionMNIST"
-    shell:
-        "python -m gradlab.datasets {PLAN_FILE:q} fashion_mnist"
+def check_prepared(dataset):
+    """Have a data set prepared anew where it was prepared by other code than there is."""
+
+    def check(wildcards):
+        try:
+            manifest = read_manifest(DATA / dataset / "manifest.json")
+        except ValueError:
+            manifest = None
+        if manifest is None or manifest["inputs"] != PREPARING:
+            run_again(*data_of(dataset))
+        return []
+
+    return check
 
 
-rule cifar10:
-    output:
-        description=DATA / "cifar10/dataset.json",
-        arrays=[DATA / "cifar10" / f"{array}.npy" for array in ARRAYS["cifar10"]],
-    threads: 1
-    priority: FIRST
-    resources:
-        mem_mb=1000,
-        runtime=30,
-    params:
-        code=[sha256(PROJECT / file) for file in PREPARING],
-    message:
-        "Fetching and preparing CIFAR-10"
-    shell:
-        "python -m gradlab.datasets {PLAN_FILE:q} cifar10"
+for dataset in ARRAYS:
+
+    rule:
+        name:
+            dataset
+        input:
+            check_prepared(dataset),
+        output:
+            data_of(dataset),
+        threads: 1
+        priority: FIRST
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        localrule: True
+        params:
+            dataset=dataset,
+        message:
+            f"Fetching and preparing {TITLES[dataset]}"
+        shell:
+            "{PYTHON} gradlab.datasets {PLAN_FILE:q} {params.dataset}"

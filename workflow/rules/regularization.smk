@@ -6,6 +6,10 @@
 
 from gradlab.search import lambda_grid
 
+plan_notebook("gradient_check", ["errors.svg"], mem_mb=1000, runtime=10)
+plan_notebook("two_layer", ["curves.svg", "learning_rate.svg", "weights.svg"], mem_mb=3000, runtime=15)
+plan_notebook("lambda_search", ["search.svg"], mem_mb=1000, runtime=10, local=True)
+
 REGULARIZATION = config["regularization"]
 SEARCHES = {"coarse": REGULARIZATION["coarse"], "fine": REGULARIZATION["fine"]}
 COARSE_GRID = lambda_grid(REGULARIZATION["coarse"]["points"], REGULARIZATION["coarse"]["exponents"]).tolist()
@@ -23,10 +27,11 @@ def schedule_of(n_s):
     return {"batch_size": REGULARIZATION["batch_size"], "eta_min": eta_min, "eta_max": eta_max, "n_s": n_s}
 
 
-def plan_training(name, *, cell, n_s, **parameters):
+def plan_training(name, *, cell, n_s, reads=(), **parameters):
     """Plan one run of the two-layer network; without further notice its curves have ten points in `n_s` updates."""
     common = {"data": str(DATA / "cifar10"), "cell": cell, "evaluate_every": n_s // 10}
-    plan_cell(f"regularization/{name}", **common | schedule_of(n_s) | parameters)
+    parameters = common | schedule_of(n_s) | parameters
+    plan_cell(f"regularization/{name}", "two_layer", data_sets=["cifar10"], reads=reads, **parameters)
 
 
 def plan_overfitting(name, images, **parameters):
@@ -51,6 +56,8 @@ def plan_overfitting(name, images, **parameters):
 check = REGULARIZATION["gradient_check"]
 plan_cell(
     "regularization/published/gradient_check",
+    "gradient_check",
+    data_sets=["cifar10"],
     data=str(DATA / "cifar10"),
     rows=[0, check["images"]],
     lmbda=check["lambda"],
@@ -82,7 +89,8 @@ for search, settings in SEARCHES.items():
         if search == "coarse":
             penalty = {"lmbda": COARSE_GRID[point]}
         else:
-            penalty = {"lmbda": None, "search": metrics_of("regularization/published/coarse"), "search_index": point}
+            coarse = "regularization/published/coarse"
+            penalty = {"reads": [coarse], "lmbda": None, "search": metrics_of(coarse), "search_index": point}
         plan_training(
             f"published/{search}-{point}",
             cell=f"{search}-{point}",
@@ -94,10 +102,13 @@ for search, settings in SEARCHES.items():
             test=False,
         )
         search_epochs.append(settings["epochs"])
+    runs = [f"regularization/published/{search}-{point}" for point in range(settings["points"])]
     plan_cell(
         f"regularization/published/{search}",
+        "lambda_search",
+        reads=runs,
         cell=search,
-        runs=[metrics_of(f"regularization/published/{search}-{point}") for point in range(settings["points"])],
+        runs=list(map(metrics_of, runs)),
         refined_points=REGULARIZATION["fine"]["points"],
     )
 
@@ -106,100 +117,7 @@ plan_training(
     cell="final",
     **FINAL_ROWS,
     lmbda=None,
+    reads=["regularization/published/fine"],
     search=metrics_of("regularization/published/fine"),
     **REGULARIZATION["final"],
 )
-
-
-rule gradient_check_cell:
-    input:
-        notebook="notebooks/gradient_check.ipynb",
-        sources=sources_of("notebooks/gradient_check.ipynb"),
-        data=data_of("cifar10"),
-    output:
-        **cell_files("errors"),
-    log:
-        CELL_LOG,
-    benchmark:
-        CELL_BENCHMARK
-    wildcard_constraints:
-        study="regularization",
-        protocol="published",
-        cell="gradient_check",
-    threads: 1
-    priority: priority_of
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        parameters=parameters_of,
-        packages=packages_of("notebooks/gradient_check.ipynb"),
-    message:
-        CELL_MESSAGE
-    shell:
-        RUN_CELL
-
-
-rule two_layer_cell:
-    input:
-        notebook="notebooks/two_layer.ipynb",
-        sources=sources_of("notebooks/two_layer.ipynb"),
-        data=data_of("cifar10"),
-        search=search_before,
-    output:
-        **cell_files("curves", "learning_rate", "weights"),
-    log:
-        CELL_LOG,
-    benchmark:
-        CELL_BENCHMARK
-    wildcard_constraints:
-        study="regularization",
-        protocol="published",
-        cell=r"one_cycle|three_cycles|coarse-\d+|fine-\d+|final",
-    threads: 1
-    priority: priority_of
-    resources:
-        mem_mb=3000,
-        runtime=15,
-    params:
-        parameters=parameters_of,
-        packages=packages_of("notebooks/two_layer.ipynb"),
-    message:
-        CELL_MESSAGE
-    shell:
-        RUN_CELL
-
-
-use rule two_layer_cell as overfit_cell with:
-    wildcard_constraints:
-        study="regularization",
-        cell=r"overfit-\d+(-\d+)?",
-
-
-rule lambda_search_cell:
-    input:
-        notebook="notebooks/lambda_search.ipynb",
-        sources=sources_of("notebooks/lambda_search.ipynb"),
-        runs=runs_compared,
-    output:
-        **cell_files("search"),
-    log:
-        CELL_LOG,
-    benchmark:
-        CELL_BENCHMARK
-    wildcard_constraints:
-        study="regularization",
-        protocol="published",
-        cell="coarse|fine",
-    threads: 1
-    priority: priority_of
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        parameters=parameters_of,
-        packages=packages_of("notebooks/lambda_search.ipynb"),
-    message:
-        CELL_MESSAGE
-    shell:
-        RUN_CELL

@@ -1,39 +1,36 @@
 # The report: every published figure beside ours, and a page for every executed notebook. It needs all cells; where some fail,
 # it is rendered at the end all the same and shows them as failed or missing.
 
-PUBLISHED = ["figures.yaml", "claims.yaml", "settings.yaml", "corrected.yaml", "deviations.yaml"]
-PUBLISHED += ["augmentation_curves.csv", "batch_size_curves.csv"]
-TEMPLATES = ["report.html.j2", "ledger.html.j2", "macros.html.j2", "ledger.js", "style.css"]
-TEMPLATES += ["notebook/index.html.j2"]
-# What `make verify` found, where it has run.
-REPEATABILITY = RESULTS / "repeatability.json"
-# What `make bench` found, on this machine or another.
-BENCHMARKS = "benchmarks/results.json"
+PUBLISHED, TEMPLATES = "workflow/published", "workflow/report"
+# What `make bench` found, on this machine or another, and what `make verify` found, where it has run.
+BENCHMARKS, REPEATABILITY = "benchmarks/results.json", RESULTS / "repeatability.json"
 RENDER_REPORT = (
-    "python -m gradlab.report {PLAN_FILE:q} --published workflow/published --templates workflow/report --data {DATA:q} "
-    "--benchmarks {BENCHMARKS:q}"
+    "{PYTHON} gradlab.report {PLAN_FILE:q} --published {PUBLISHED} --templates {TEMPLATES} --data {DATA:q} "
+    "--benchmarks {BENCHMARKS}"
 )
+
+
+def cells_in_report(wildcards):
+    """All cells; and the report is rendered again where any of what it is made from has changed."""
+    materials = [PUBLISHED, TEMPLATES, BENCHMARKS, REPEATABILITY, *(DATA / dataset / "dataset.json" for dataset in ARRAYS)]
+    if not is_rendered(PLAN, RESULTS, list(map(Path, materials))):
+        run_again(RESULTS / "report.html")
+    return cells_of("published", "corrected")
 
 
 rule report:
     input:
-        cells=cells_of("published", "corrected"),
-        repeatability=[REPEATABILITY] if REPEATABILITY.exists() else [],
-        benchmarks=BENCHMARKS,
-        published=[f"workflow/published/{file}" for file in PUBLISHED],
-        templates=[f"workflow/report/{file}" for file in TEMPLATES],
-        sources=["src/gradlab/report.py", *sources_of("src/gradlab/report.py")],
+        cells_in_report,
     output:
         report=report_file("report.html", "report"),
         ledger=report_file("ledger.json", "ledger and errata, for programs"),
         tables=[report_file("ledger.csv", "ledger"), report_file("errata.csv", "errata")],
         folders=[directory(RESULTS / "pages"), directory(RESULTS / "figures")],
+        manifest=RESULTS / "manifest.json",
     threads: 1
     resources:
         mem_mb=1500,
         runtime=20,
-    params:
-        plan=digest_of(PLAN["cells"]),
     message:
         "Rendering {output.report}"
     shell:
@@ -49,7 +46,7 @@ rule ledger:
         mem_mb=500,
         runtime=5,
     shell:
-        "python -m gradlab.ledger {input:q}"
+        "{PYTHON} gradlab.ledger {input:q}"
 
 
 onerror:

@@ -25,12 +25,12 @@ def longest_waits():
 def priority_of(wildcards):
     """A cell starts the earlier, the longer the chain of cells that begins with it."""
     parameters_of(wildcards)
-    return longest_waits()["{study}/{protocol}/{cell}".format(**wildcards)]
+    return longest_waits()[wildcards.name]
 
 
 def cells_among(jobs):
     """The names of the cells that jobs run."""
-    names = ["/".join(job.wildcards_dict.get(part, "") for part in ("study", "protocol", "cell")) for job in jobs]
+    names = [job.wildcards_dict.get("name", "") for job in jobs]
     return [name for name in names if name in PLAN["cells"]]
 
 
