@@ -12,7 +12,7 @@ def find_groups(terminal):
     """The cells of every group job, in the order of their groups' names: {name: [cells, ...]}."""
     groups = {}
     for name, jobs in re.findall(r"Group job (\w+) .*\n\n((?: {4}.*\n)+)", terminal):
-        groups.setdefault(name, []).append(re.findall(r"^ +Job \d+: (\S+?),? ", jobs, re.MULTILINE))
+        groups.setdefault(name, []).append(re.findall(r"^ +Job \d+: ([\w./-]+)", jobs, re.MULTILINE))
     return groups
 
 
