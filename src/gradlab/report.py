@@ -14,11 +14,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradlab import __version__
-from gradlab.blocks import Gallery, Picture, draw
+from gradlab.blocks import Gallery, Picture
 from gradlab.errata import find_errata
 from gradlab.families import Family, label_family
 from gradlab.files import atomic_path, remedy_of
-from gradlab.jobs import describe_jobs, group_jobs
 from gradlab.ledger import build_ledger, save_ledger
 from gradlab.lifetime import stop_with_run
 from gradlab.links import Links
@@ -33,7 +32,6 @@ from gradlab.overview import (
     summarise_repeats,
 )
 from gradlab.pages import render_pages
-from gradlab.plots.jobs import plot_jobs
 from gradlab.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
 from gradlab.published import load_deviations
 from gradlab.repeatability import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
@@ -89,8 +87,6 @@ def render_report(
     _write(style, rules)
     render_pages(results, repeats, root / "pages", template=templates / "notebook", report=report, style=style)
     sections = build_sections(material)
-    graph = group_jobs(results)
-    jobs = draw(plot_jobs(graph), "jobs", alt=describe_jobs(graph), caption=describe_jobs(graph))
     speed = show_speed(timed, results)
     script = (templates / "ledger.js").read_text(encoding="utf-8")
     html = _load_template(templates, links).render(
@@ -119,8 +115,6 @@ def render_report(
         comparison_damage=damage,
         provenance=describe_provenance(results),
         data=describe_data(results, data),
-        jobs=jobs,
-        jobs_address=_place_picture(jobs, "", links),
     )
     _write(report, html)
     return report
