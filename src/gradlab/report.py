@@ -37,7 +37,7 @@ from gradlab.published import load_deviations
 from gradlab.repeatability import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
 from gradlab.results import CellResult, PlanError, load_results
 from gradlab.sections import Section, build_sections
-from gradlab.sections.speed import BenchmarkError, Result, load_benchmarks, show_speed
+from gradlab.sections.speed import BenchmarkError, tabulate_benchmarks
 from gradlab.studies import STUDIES
 from gradlab.text import print_figure, print_time
 
@@ -69,13 +69,12 @@ def render_report(
 
     Raises
     ------
-    PlanError
-        The plan cannot be read.
+    PlanError, BenchmarkError
+        The plan, or the file of benchmarks, cannot be read.
     """
     root = plan_file.parent
     results = load_results(plan_file)
     comparisons, damage = _load_comparisons(root / COMPARISON)
-    timed, timing_damage = _load_benchmarks(benchmarks)
     repeats = judge_repeats(results, comparisons)
     links = Links(results, root)
     entries = build_ledger(results, published, root=root)
@@ -87,7 +86,6 @@ def render_report(
     _write(style, rules)
     render_pages(results, repeats, root / "pages", template=templates / "notebook", report=report, style=style)
     sections = build_sections(material)
-    speed = show_speed(timed, results)
     script = (templates / "ledger.js").read_text(encoding="utf-8")
     html = _load_template(templates, links).render(
         version=__version__,
@@ -104,11 +102,7 @@ def render_report(
         errata=errata,
         sections=[_section_context(section, links, repeats) for section in sections],
         cost=measure_cost(results),
-        speed=speed,
-        speed_addresses={
-            block.name: _place_picture(block, "speed", links) for block in speed if isinstance(block, Picture)
-        },
-        speed_damage=timing_damage,
+        speed=tabulate_benchmarks(benchmarks) if benchmarks else None,
         repeats=summarise_repeats(repeats),
         second_runs=describe_repeats(repeats, comparisons),
         comparison=COMPARISON if comparisons else None,
@@ -126,14 +120,6 @@ def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:
         return load_comparisons(file), ""
     except RepeatabilityError as error:
         return {}, str(error)
-
-
-def _load_benchmarks(file: Path | None) -> tuple[list[Result], str]:
-    """Return the benchmarks, and what is wrong with their file: that keeps no report from being made."""
-    try:
-        return load_benchmarks(file) if file else [], ""
-    except BenchmarkError as error:
-        return [], str(error)
 
 
 def _load_template(templates: Path, links: Links) -> Any:
@@ -225,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data=options.data,
             benchmarks=options.benchmarks,
         )
-    except PlanError as error:
+    except (PlanError, BenchmarkError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 1
     except OSError as error:
