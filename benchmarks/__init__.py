@@ -4,5 +4,3 @@ import os
 
 # One thread each, as in a cell. NumPy and torch read this when they are imported.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
-# Else torch's profiler says on standard error when it starts and stops.
-os.environ["KINETO_LOG_LEVEL"] = "99"

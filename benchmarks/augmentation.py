@@ -10,7 +10,6 @@ from torch import Tensor
 from torchvision_cpu import torchvision
 
 from benchmarks.fashion import TEST, load_images
-from benchmarks.profiling import profile_torch
 from benchmarks.timing import Benchmark, Places, Target
 from gradlab import augment
 
@@ -46,9 +45,8 @@ def compare(places: Places, *, images: int = TEST) -> Benchmark:
             "torchvision, image by image": lambda: transform_each(first),
             "torchvision.transforms.v2, image by image": lambda: transform_each(second),
         },
-        targets=[Target("ratio", 30, "torchvision, image by image")],
+        target=Target(30, "torchvision, image by image"),
         agree=check_shapes,
-        profile=lambda: profile_torch(transform_own),
     )
 
 

@@ -3,39 +3,30 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 
-from benchmarks.commands import measure_python, run_python
-from benchmarks.profiling import rank
-from benchmarks.timing import Benchmark, Part, Places, Target, child_cpu_time
+from benchmarks.commands import run_python
+from benchmarks.timing import Benchmark, Places, Target
 
 PROJECT = Path(__file__).parents[1]
 PATH = [PROJECT / "src"]
 NAME = "augmentation/published/trivial"
-# What the cells of the augmentation study import, which import most.
-IMPORTS = (
-    ("numpy", "import numpy"),
-    ("pandas", "import pandas"),
-    ("torch", "import torch"),
-    ("matplotlib", "import matplotlib.pyplot"),
-    (
-        "gradlab, and what else it needs",
-        "from gradlab import augment, models, sgd\nfrom gradlab.plots import augmentation, style",
-    ),
-)
-CLOSE = """
-from pathlib import Path
+PARAMETERS = 'output: str = "out"'
+# The imports are those of the augmentation study, whose cells import most.
+CODE = """
 import pandas
 from matplotlib.figure import Figure
+from gradlab import augment, models, sgd
+from gradlab.plots import augmentation, style
 from gradlab.record import save_curves, save_figure, save_metrics
 curves = pandas.DataFrame({"pass": range(100), "metric": "loss", "value": 0.5})
 figure = Figure()
 figure.subplots().plot(curves["pass"], curves["value"])
 save_curves(output, curves)
 save_figure(output, "curves", figure, alt="A level line.")
+save_metrics(output, {"loss": 0.5})
 """
 
 
@@ -90,9 +81,8 @@ def compare(places: Places) -> Benchmark:
             "papermill": lambda: run(files.run_papermill),
             "its code as a script": lambda: run(files.run_script),
         },
-        targets=[Target("seconds", 4)],
+        target=Target(4),
         agree=check_results,
-        profile=lambda: find_parts(files),
         clock="processor time of all processes started",
     )
 
@@ -104,39 +94,12 @@ def check_results(results: Sequence[Sequence[str]]) -> None:
 
 
 def write_files(folder: Path) -> Files:
-    """Write a notebook that imports what cells import, saves what they save, and measures itself."""
+    """Write a notebook that imports what cells import and saves what they save, and its code as a script."""
     (folder / NAME).mkdir(parents=True)
-    timed = [f"{code}\nspent[{name!r}] = time.process_time()" for name, code in IMPORTS]
-    begin = "import time\nspent = {'start of the kernel': time.process_time()}"
-    end = CLOSE + "spent['saving'] = time.process_time()\nsave_metrics(output, spent)"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('output: str = "out"')])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (PARAMETERS, CODE)])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.cells[0].metadata.tags = ["parameters"]
-    notebook.cells += [nbformat.v4.new_code_cell(code) for code in (begin, *timed, end)]
     nbformat.write(notebook, folder / "cell.ipynb")
-    script = ["import sys\noutput = sys.argv[1]", begin, *timed, end]
-    (folder / "cell.py").write_text("\n".join(script) + "\n", encoding="utf-8")
+    (folder / "cell.py").write_text(f"import sys\noutput = sys.argv[1]\n{CODE}", encoding="utf-8")
     (folder / "plan.json").write_text(json.dumps({"cells": {NAME: {}}}), encoding="utf-8")
     return Files(folder)
-
-
-def find_parts(files: Files) -> list[Part]:
-    """Return where the processor time of a cell goes: the kernel's parts as it measured them, the runner's as what is left."""
-    before = child_cpu_time()
-    files.run()
-    whole = child_cpu_time() - before
-    marks = json.loads((files.output / "metrics.json").read_text(encoding="utf-8"))
-    names, times = zip(*sorted(marks.items(), key=lambda mark: mark[1]), strict=True)  # the file has them by name
-    kernel = dict(zip(names, (after - before for before, after in pairwise((0, *times))), strict=True))
-    own = {name: kernel.pop(name) for name in ("start of the kernel", "saving")}
-    imports = measure_python("-c", "import gradlab.cell", folder=PROJECT, path=PATH)
-    spent = {
-        **{
-            ("start of the kernel" if name.startswith("start") else "the cell: saving"): value
-            for name, value in own.items()
-        },
-        **{f"the cell: importing {name}": value for name, value in kernel.items()},
-        "the runner: importing": imports,
-        "the runner: executing and recording": max(0.0, whole - times[-1] - imports),
-    }
-    return rank(spent, len(spent))

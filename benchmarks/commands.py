@@ -6,8 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.timing import child_cpu_time
-
 
 def run_python(*arguments: str | Path, folder: Path, path: Sequence[Path] = ()) -> str:
     """Run Python in a folder, with `path` before all other places of modules; return what it prints.
@@ -29,10 +27,3 @@ def run_python(*arguments: str | Path, folder: Path, path: Sequence[Path] = ()) 
             f"{' '.join(command)} ended with status {result.returncode} in {folder}; it said:\n{result.stdout[-2000:]}"
         )
     return result.stdout
-
-
-def measure_python(*arguments: str | Path, folder: Path, path: Sequence[Path] = ()) -> float:
-    """Return the processor time, in seconds, of one run."""
-    before = child_cpu_time()
-    run_python(*arguments, folder=folder, path=path)
-    return child_cpu_time() - before

@@ -10,10 +10,6 @@ from gradlab import models, sgd
 from gradlab.datasets import load_fashion_mnist
 
 TRAIN, TEST = 7200, 10_000  # as in F §2
-FLOP_FORWARD = 2 * (28 * 28 * 16 * 25 + 14 * 14 * 32 * 16 * 25 + 1568 * 10)  # of an image, a multiply-add being two
-# The gradients of every layer's weights take as many as the layer itself, and so do those of its inputs, which the first
-# layer does not need.
-FLOP_TRAINING = 3 * FLOP_FORWARD - 2 * 28 * 28 * 16 * 25
 
 
 def load_images(data: Path, train: int = TRAIN, test: int = TEST) -> tuple[sgd.LabelledImages, sgd.LabelledImages]:

@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from reference import plain_conv_net, plain_step
 from torch import Tensor
 
-from benchmarks.fashion import FLOP_TRAINING, TRAIN, load_images, set_parameters
-from benchmarks.profiling import profile_torch
+from benchmarks.fashion import TRAIN, load_images, set_parameters
 from benchmarks.timing import Benchmark, Places, Target
 from gradlab import models, sgd
 
@@ -58,13 +57,8 @@ def compare(places: Places, *, images: int = TRAIN) -> Benchmark:
             "as the notebook": lambda: train_layers(step_plainly),
             "torch.nn and torch.optim.SGD": lambda: train_layers(step_by_optimiser),
         },
-        targets=[Target("ratio", 1.4, "torch.nn and torch.optim.SGD")],
+        target=Target(1.4, "torch.nn and torch.optim.SGD"),
         agree=check_parameters,
-        profile=lambda: profile_torch(train_own),
-        flop={"float32": updates * BATCH * FLOP_TRAINING},
-        derivation="Three times the operations of the forward pass: once forward, once for the gradients of the weights and "
-        "once for those of a layer's inputs, which the first layer does not need; "
-        f"{FLOP_TRAINING:,} for an image.",
     )
 
 

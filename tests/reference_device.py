@@ -35,20 +35,7 @@ class _Elsewhere(Tensor):
 
 
 class SecondDevice(TorchDispatchMode):
-    """Within its context, tensors can be made on and moved to `DEVICE`.
-
-    Attributes
-    ----------
-    operations
-        The names of the operations that were run there.
-    fetches
-        How often values went from there to the CPU. On a GPU, each is a wait for all that was asked of it before.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations: set[str] = set()
-        self.fetches = 0
+    """Within its context, tensors can be made on and moved to `DEVICE`."""
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -60,13 +47,11 @@ class SecondDevice(TorchDispatchMode):
         else:
             result_elsewhere = bool(elsewhere) if wanted is None else torch.device(wanted) == DEVICE
         if elsewhere:
-            self.operations.add(operation.name())
             # Two devices may meet in a copy, and where a number on the CPU is an operand, but never the result.
             for tensor in tensors:
                 apart = tensor.dim() or (operation._schema.is_mutable and tensor is tensors[0])
                 if not isinstance(tensor, _Elsewhere) and apart and operation not in _COPIES:
                     raise RuntimeError(f"{operation.name()} was called with tensors of two devices")
-            self.fetches += not result_elsewhere or operation is torch.ops.aten._local_scalar_dense.default
         if wanted is not None:
             kwargs["device"] = torch.device("cpu")
         values = operation(*tree_map_only(_Elsewhere, _values, args), **tree_map_only(_Elsewhere, _values, kwargs))

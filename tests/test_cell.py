@@ -343,7 +343,9 @@ def test_the_manifest_says_what_the_kernel_says(run, write_notebook, tmp_path):
 
 
 @pytest.mark.parametrize("variable", ["JUPYTER_PATH", "JUPYTER_DATA_DIR", "HOME"])
-def test_the_kernel_is_this_interpreter_whatever_kernelspecs_there_are(run, write_notebook, tmp_path, monkeypatch, variable):
+def test_the_kernel_is_this_interpreter_whatever_kernelspecs_there_are(
+    run, write_notebook, tmp_path, monkeypatch, variable
+):
     for folder in ("share", "share/.local/share/jupyter"):
         spec = tmp_path / folder / "kernels/python3/kernel.json"
         spec.parent.mkdir(parents=True)

@@ -1,90 +1,47 @@
-"""What cells will take, which of them start first, and the time left: by hand, and against a plain search of all chains."""
+"""Which cells start first, and the time left: by hand, and against a plain search of all chains."""
 
-import csv
-import io
 import json
+import os
+import platform
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradlab.schedule import TimeLeft, expect_seconds, find_longest_waits, fingerprint, read_benchmark, write_measured
+from gradlab.schedule import expect_seconds, find_longest_waits, print_time_left, read_last_runs
 
-HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
-
-
-def write_benchmark(folder, name, seconds):
-    file = folder / f"{name}.tsv"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"{HEADER}{seconds}\t0:00:12\t345.6\t1\t1\t1\t0\t0\t95.0\t11.5\n")
+MACHINE = {"cpu": "some", "cores": os.cpu_count(), "system": platform.platform(), "threads": 1}
 
 
-def make_table(tmp_path, *rows):
-    file = tmp_path / "measured.csv"
-    file.write_text("cell,parameters,seconds\n" + "".join(f"{cell},{digest},{time}\n" for cell, digest, time in rows))
+def write_manifest(results, name, **changes):
+    manifest = {"parameters": {"passes": 1, "output": "x"}, "machine": MACHINE, "wall_seconds": 12.5} | changes
+    file = results / name / "manifest.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(manifest))
     return file
 
 
-def test_a_benchmark_is_read(tmp_path):
-    write_benchmark(tmp_path, "a/b/c", 12.25)
-    assert read_benchmark(tmp_path / "a/b/c.tsv") == {"s": 12.25, "max_rss": 345.6, "cpu_time": 11.5}
+def test_a_cell_is_known_that_ran_on_this_machine_with_these_parameters(tmp_path):
+    write_manifest(tmp_path, "s/published/ran")
+    write_manifest(tmp_path, "s/published/other", parameters={"passes": 2, "output": "x"})
+    write_manifest(tmp_path, "s/published/elsewhere", machine=MACHINE | {"system": "a node"})
+    write_manifest(tmp_path, "s/published/fewer", machine=MACHINE | {"cores": 1000})
+    names = [f"s/published/{cell}" for cell in ("ran", "other", "elsewhere", "fewer", "never")]
+    assert read_last_runs({name: {"passes": 1} for name in names}, tmp_path) == {"s/published/ran": 12.5}
 
 
-@pytest.mark.parametrize(
-    "text", ["", HEADER, "s\n12\n", HEADER + "12\n", HEADER.replace("s", "x") + "1\t" * 10, "\x00"]
-)
-def test_a_benchmark_that_was_not_finished_is_none(tmp_path, text):
-    (tmp_path / "c.tsv").write_text(text)
-    assert read_benchmark(tmp_path / "c.tsv") is None
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"parameters": 1}', '{"parameters": {"passes": 1}}', "\0"])
+def test_nothing_is_known_from_a_damaged_manifest(tmp_path, damage):
+    write_manifest(tmp_path, "s/published/ran").write_text(damage)
+    assert read_last_runs({"s/published/ran": {"passes": 1}}, tmp_path) == {}
 
 
-def test_a_benchmark_of_a_cell_that_ended_too_soon_to_be_measured_is_none(tmp_path):
-    (tmp_path / "c.tsv").write_text(HEADER + "\t".join(["0.1", "0:00:00", *["NA"] * 8]) + "\n")
-    assert read_benchmark(tmp_path / "c.tsv") is None
-
-
-def test_a_fingerprint_is_that_of_what_takes_time():
-    parameters = {"passes": 3, "data": "results/data", "search": "x/metrics.json"}
-    assert fingerprint(parameters) == fingerprint({"data": "elsewhere", "passes": 3})
-    assert fingerprint(parameters) != fingerprint({**parameters, "passes": 4})
-
-
-def test_expected_is_the_last_run_then_the_same_cell_then_the_longest_of_its_kind(tmp_path):
-    cells = {
-        "s/published/ran-0": {"passes": 1},
-        "s/published/same-0": {"passes": 1, "data": "d"},
-        "s/published/same-7": {"passes": 1},
-        "s/published/other-0": {"passes": 9},
-        "s/published/unknown": {},
-    }
-    write_benchmark(tmp_path, "s/published/ran-0", 5.5)
-    measured = make_table(
-        tmp_path,
-        ("s/published/ran-0", fingerprint({"passes": 1}), 100),
-        ("s/published/same-0", fingerprint({"passes": 1}), 20),
-        ("s/published/other-0", fingerprint({"passes": 2}), 30),
-        ("s/published/other-1", fingerprint({"passes": 3}), 40),
+def test_expected_is_the_last_run_then_the_table_then_the_longest_of_its_kind(tmp_path):
+    (tmp_path / "table.csv").write_text(
+        "cell,seconds,memory\ns/p/ran-0,100,1\ns/p/same-0,20,1\ns/p/same-1,30,1\ns/p/last,1,1\n"
     )
-    assert list(expect_seconds(cells, tmp_path, measured).values()) == [5.5, 20, 20, 40, 100]
-
-
-def test_without_any_earlier_run_all_cells_are_alike(tmp_path):
-    assert set(expect_seconds({"a/b/c": {}, "a/b/d": {}}, tmp_path, make_table(tmp_path)).values()) == {60.0}
-
-
-def test_what_was_measured_is_what_is_expected_elsewhere(tmp_path):
-    cells = {"s/published/a": {"passes": 1, "data": "d"}, "s/published/b": {"passes": 2}, "s/published/missing": {}}
-    (tmp_path / "plan.json").write_text(json.dumps({"cells": cells}))
-    write_benchmark(tmp_path / "benchmarks", "s/published/a", 12.25)
-    write_benchmark(tmp_path / "benchmarks", "s/published/b", 7)
-    table = io.StringIO()
-    write_measured([tmp_path / "plan.json"], table)
-    rows = list(csv.DictReader(io.StringIO(table.getvalue())))
-    assert [row["cell"] for row in rows] == ["s/published/a", "s/published/b"]
-    assert rows[0]["memory"] == "362"  # 345.6 MiB
-    (tmp_path / "measured.csv").write_text(table.getvalue())
-    expected = expect_seconds(cells, tmp_path / "elsewhere", tmp_path / "measured.csv")
-    assert expected == {"s/published/a": 12.2, "s/published/b": 7, "s/published/missing": 12.2}
+    cells = {f"s/p/{cell}": {} for cell in ("ran-0", "same-0", "same-7", "unknown")}
+    assert list(expect_seconds(cells, {"s/p/ran-0": 5.5}, tmp_path / "table.csv").values()) == [5.5, 20, 30, 100]
 
 
 @given(st.lists(st.tuples(st.integers(1, 100), st.sets(st.integers(0, 6)), st.booleans()), min_size=1, max_size=7))
@@ -109,66 +66,36 @@ def test_longest_waits_against_a_search_of_all_chains(drawn):
     assert find_longest_waits(cells, seconds) == longest
 
 
-@pytest.fixture
-def run():
-    """A run of four cells on two cores, with a clock that is set by hand."""
-
-    class Run:
-        now = 0.0
-
-        def start(self, cores=2):
-            seconds = {"a": 600.0, "b": 300.0, "c": 200.0, "d": 100.0, "not planned": 9999.0}
-            return TimeLeft(
-                seconds=lambda: seconds,
-                waits=lambda: seconds,
-                planned=lambda: ["a", "b", "c", "d"],
-                finished=lambda: list(self.took),
-                took=self.took.get,
-                cores=lambda: cores,
-                clock=lambda: self.now,
-            )
-
-    run = Run()
-    run.took = {}
-    return run
+CELLS = {"s/p/a": {}, "s/p/b": {}, "s/p/c": {"runs": ["results/s/p/b/metrics.json"]}}
+SECONDS = {"s/p/a": 600.0, "s/p/b": 300.0, "s/p/c": 600.0}
 
 
-def test_at_first_the_expected_times_are_shared_among_the_cores(run):
-    assert str(run.start(cores=2)) == "about 10 min left"  # 1,200 s on two cores
-    assert str(run.start(cores=1)) == "about 20 min left"
-    assert str(run.start(cores=100)) == "about 10 min left"  # the longest cell
+@pytest.mark.parametrize(
+    ("unfinished", "cores", "said"),
+    [
+        ("abc", 1, " (about 25 min left)"),
+        ("abc", 2, " (about 15 min left)"),  # b, then c
+        ("abc", 100, " (about 15 min left)"),
+        ("ac", 2, " (about 10 min left)"),
+        ("", 2, ""),
+    ],
+)
+def test_times_are_shared_among_the_cores_but_a_chain_is_not(unfinished, cores, said):
+    assert print_time_left(CELLS, [f"s/p/{cell}" for cell in unfinished], SECONDS, cores) == said
 
 
-def test_time_passes(run):
-    left = run.start()
-    assert str(left) == "about 10 min left"
-    run.now = 240.0
-    assert str(left) == "about 6 min left"
-    run.now = 590.0
-    assert str(left) == "under a minute left"
-    run.now = 6000.0
-    assert str(left) == "under a minute left"
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (49, " (under a minute left)"),
+        (50, " (about 1 min left)"),
+        (5990, " (about 100 min left)"),
+        (9e3, " (about 2.5 h left)"),
+    ],
+)
+def test_times_in_words(seconds, said):
+    assert print_time_left({"s/p/a": {}}, ["s/p/a"], {"s/p/a": seconds}, 1) == said
 
 
-def test_cells_that_are_done_set_the_pace(run):
-    left = run.start()
-    str(left)
-    run.now = 120.0
-    run.took.update(c=100.0, d=50.0)
-    assert str(left) == "about 3 min left"  # at half of what was expected, 300 s in all
-
-
-def test_a_cell_whose_time_is_not_known_sets_no_pace(run):
-    left = run.start()
-    str(left)
-    run.now, run.took["c"] = 120.0, None
-    assert str(left) == "about 8 min left"
-
-
-def test_many_questions_at_once_are_answered_once(run):
-    left = run.start()
-    asked = []
-    left._planned = lambda: asked.append(1) or ["a"]
-    for _ in range(1000):
-        str(left)
-    assert len(asked) == 1
+def test_nothing_is_said_of_a_time_that_no_run_has_shown():
+    assert print_time_left(CELLS, list(CELLS), {"s/p/a": 600.0, "s/p/b": 300.0}, 1) == ""

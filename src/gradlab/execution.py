@@ -179,7 +179,9 @@ def _private_folder() -> Iterator[Path]:
 
 def _check_complete(executed: nbformat.NotebookNode, log: Path) -> None:
     """Refuse a notebook of which not every code cell was run to its end."""
-    for number, cell in enumerate((cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()), 1):
+    for number, cell in enumerate(
+        (cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()), 1
+    ):
         if cell.execution_count is None or cell.metadata.get("papermill", {}).get("status") != "completed":
             reason = f"code cell [{number}] was not run to its end, and no error was reported; run it again"
             raise ExecutionError(f"{mark_failed(log, 'IncompleteNotebook', reason)}\n  {reason}")

@@ -31,7 +31,9 @@ def clean_environment(environment: Iterable[tuple[str, str]], *, private: Path, 
         Threads of BLAS, OpenMP and torch.
     """
     kept = {name: value for name, value in environment if not name.startswith(_FOREIGN)}
-    count = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), str(threads))
+    count = dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), str(threads)
+    )
     folders = {"IPYTHONDIR": private / "ipython", "MPLCONFIGDIR": private / "matplotlib"}
     return {
         **kept,
@@ -51,7 +53,7 @@ def describe_environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "distributions": {name: metadata.version(name) for name in sorted(find_distributions(loaded - _OWN))},
-        "gpu": {"name": torch.cuda.get_device_name(), "torch_cuda": torch.version.cuda} if gpu else None,
+        "gpu": torch.cuda.get_device_name() if gpu else None,
     }
 
 

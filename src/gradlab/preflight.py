@@ -94,7 +94,9 @@ def _find_other_directory(project: Path) -> str | None:
 def _find_dangling_link(folder: Path) -> str | None:
     for part in (folder, *folder.parents):
         if part.is_symlink() and not part.exists():
-            return f"{part} is a link to {os.readlink(part)}, which does not exist: make that folder, or remove the link"
+            return (
+                f"{part} is a link to {os.readlink(part)}, which does not exist: make that folder, or remove the link"
+            )
     return None
 
 

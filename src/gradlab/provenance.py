@@ -27,7 +27,7 @@ def measure_cost(results: Mapping[str, CellResult]) -> list[Table]:
     ended = [
         start + timedelta(seconds=result.manifest["wall_seconds"]) for start, result in zip(started, done, strict=True)
     ]
-    gpus = [f"{gpu['name']}, CUDA {gpu['torch_cuda']}" for r in done if (gpu := r.manifest["machine"].get("gpu"))]
+    gpus = [gpu for r in done if (gpu := r.manifest["machine"].get("gpu"))]
     machine = [
         ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
         ["last cell ended", f"{max(ended):%Y-%m-%d %H:%M} UTC"],
@@ -52,9 +52,13 @@ def describe_provenance(results: Mapping[str, CellResult]) -> list[Table]:
     done = [result for result in results.values() if result.status == "done"]
     if not done:
         return []
+    versions = [result.manifest["versions"] for result in done]
     facts = {
         "commit": [result.commit or "not in a repository" for result in done],
-        **{name: [result.manifest["versions"][name] for result in done] for name in done[0].manifest["versions"]},
+        **{
+            name: [used[name] for used in versions if name in used]
+            for name in sorted({name for used in versions for name in used}, key=str.lower)
+        },
     }
     return [Table("Commit and versions", ["", ""], _count_facts(facts)), _list_seeds(done)]
 

@@ -88,7 +88,7 @@ class Comparison:
                 name: run["machine"].get(key)
                 for name, key in (("processor", "cpu"), ("system", "system"), ("threads", "threads"))
             }
-            gpu = (run["machine"].get("gpu") or {}).get("name", "none")
+            gpu = run["machine"].get("gpu") or "none"
             facts.append(machine | {"GPU": gpu} | run["versions"])
         return [
             f"{name} {facts[0].get(name)} and {facts[1].get(name)}"

@@ -14,11 +14,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradlab import __version__
-from gradlab.blocks import Gallery, Picture, draw
+from gradlab.blocks import Gallery, Picture
 from gradlab.errata import find_errata
 from gradlab.families import Family, label_family
 from gradlab.files import atomic_path, remedy_of, save_json, sha256
-from gradlab.jobs import describe_jobs, group_jobs
 from gradlab.ledger import build_ledger, save_ledger
 from gradlab.lifetime import stop_with_run
 from gradlab.links import Links
@@ -34,13 +33,12 @@ from gradlab.overview import (
 )
 from gradlab.pages import render_pages
 from gradlab.plan import describe_report
-from gradlab.plots.jobs import plot_jobs
 from gradlab.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
 from gradlab.published import load_deviations
 from gradlab.repeatability import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
 from gradlab.results import CellResult, PlanError, load_plan, load_results
 from gradlab.sections import Section, build_sections
-from gradlab.sections.speed import BenchmarkError, Result, load_benchmarks, show_speed
+from gradlab.sections.speed import BenchmarkError, tabulate_benchmarks
 from gradlab.studies import STUDIES
 from gradlab.text import print_figure, print_time
 
@@ -72,13 +70,12 @@ def render_report(
 
     Raises
     ------
-    PlanError
-        The plan cannot be read.
+    PlanError, BenchmarkError
+        The plan, or the file of benchmarks, cannot be read.
     """
     root = plan_file.parent
     results = load_results(plan_file)
     comparisons, damage = _load_comparisons(root / COMPARISON)
-    timed, timing_damage = _load_benchmarks(benchmarks)
     repeats = judge_repeats(results, comparisons)
     links = Links(results, root)
     entries = build_ledger(results, published, root=root)
@@ -90,9 +87,6 @@ def render_report(
     _write(style, rules)
     render_pages(results, repeats, root / "pages", template=templates / "notebook", report=report, style=style)
     sections = build_sections(material)
-    graph = group_jobs(results)
-    jobs = draw(plot_jobs(graph), "jobs", alt=describe_jobs(graph), caption=describe_jobs(graph))
-    speed = show_speed(timed, results)
     script = (templates / "ledger.js").read_text(encoding="utf-8")
     html = _load_template(templates, links).render(
         version=__version__,
@@ -109,22 +103,18 @@ def render_report(
         errata=errata,
         sections=[_section_context(section, links, repeats) for section in sections],
         cost=measure_cost(results),
-        speed=speed,
-        speed_addresses={
-            block.name: _place_picture(block, "speed", links) for block in speed if isinstance(block, Picture)
-        },
-        speed_damage=timing_damage,
+        speed=tabulate_benchmarks(benchmarks) if benchmarks else None,
         repeats=summarise_repeats(repeats),
         second_runs=describe_repeats(repeats, comparisons),
         comparison=COMPARISON if comparisons else None,
         comparison_damage=damage,
         provenance=describe_provenance(results),
         data=describe_data(results, data),
-        jobs=jobs,
-        jobs_address=_place_picture(jobs, "", links),
     )
     _write(report, html)
-    _save_manifest(plan_file, [published, templates, *data.glob("*/dataset.json"), root / COMPARISON, *filter(None, [benchmarks])])
+    _save_manifest(
+        plan_file, [published, templates, *data.glob("*/dataset.json"), root / COMPARISON, *filter(None, [benchmarks])]
+    )
     return report
 
 
@@ -143,14 +133,6 @@ def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:
         return load_comparisons(file), ""
     except RepeatabilityError as error:
         return {}, str(error)
-
-
-def _load_benchmarks(file: Path | None) -> tuple[list[Result], str]:
-    """Return the benchmarks, and what is wrong with their file: that keeps no report from being made."""
-    try:
-        return load_benchmarks(file) if file else [], ""
-    except BenchmarkError as error:
-        return [], str(error)
 
 
 def _load_template(templates: Path, links: Links) -> Any:
@@ -242,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data=options.data,
             benchmarks=options.benchmarks,
         )
-    except PlanError as error:
+    except (PlanError, BenchmarkError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 1
     except OSError as error:

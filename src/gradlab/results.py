@@ -12,6 +12,7 @@ import pandas as pd
 from gradlab.files import sha256
 from gradlab.manifest import find_changes, read_cell_manifest
 
+
 class PlanError(RuntimeError):
     """A plan cannot be read; the message says why, and what writes it."""
 

@@ -151,7 +151,7 @@ def test_a_second_run_has_nothing_to_do(quick):
         ("notebooks/lambda_search.ipynb", "search", "hunt", SEARCHES),
         ("src/gradlab/errata.py", '"""', '"""Edited. ', REPORT),
         ("src/gradlab/svg.py", '"""', '"""Edited. ', CELLS | REPORT),
-        ("src/gradlab/jobs.py", '"""', '"""Edited. ', REPORT),
+        ("src/gradlab/provenance.py", '"""', '"""Edited. ', REPORT),
         ("src/gradlab/archive.py", '"""', '"""Edited. ', set()),
         ("workflow/report/style.css", "16px", "17px", REPORT),
         ("workflow/report/ledger.js", "Sorts", "Orders", REPORT),

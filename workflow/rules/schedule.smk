@@ -1,25 +1,25 @@
-# In which order the cells start, and what the terminal says of the time left: both from what the cells took when they ran last,
-# and on a first run from what they took when the project was made.
+# In which order cells start, and what the terminal says of the time left.
 
 from functools import cache
 
-from gradlab.schedule import TimeLeft, expect_seconds, find_longest_waits, read_benchmark
+from gradlab.schedule import expect_seconds, find_longest_waits, print_time_left, read_last_runs
 
+# What the cells took when the project was made: for the order of a first run, and for nothing else.
 MEASURED = PROJECT / "workflow/measured.csv"
 # Of jobs that nearly all cells wait for; the priority of a cell is a time in seconds.
 FIRST = 1_000_000
 
 
 @cache
-def expected_seconds():
-    """What every cell of the plan will take."""
-    return expect_seconds(PLAN["cells"], RESULTS / "benchmarks", MEASURED)
+def last_runs():
+    """What cells of the plan took here; read before the first job starts, which removes what an earlier run has left."""
+    return read_last_runs(PLAN["cells"], RESULTS)
 
 
 @cache
 def longest_waits():
     """What the longest chain of cells that begins with each cell of the plan will take."""
-    return find_longest_waits(PLAN["cells"], expected_seconds())
+    return find_longest_waits(PLAN["cells"], expect_seconds(PLAN["cells"], last_runs(), MEASURED))
 
 
 def priority_of(wildcards):
@@ -28,28 +28,19 @@ def priority_of(wildcards):
     return longest_waits()[wildcards.name]
 
 
-def cells_among(jobs):
-    """The names of the cells that jobs run."""
-    names = [job.wildcards_dict.get("name", "") for job in jobs]
-    return [name for name in names if name in PLAN["cells"]]
+def unfinished_cells():
+    """The names of the cells that are still to be done."""
+    jobs = [job.wildcards_dict for job in workflow.dag.needrun_jobs()]
+    return [cell["name"] for cell in jobs if "name" in cell]
 
 
-def seconds_of(cell):
-    """What a cell took when it ran last."""
-    measured = read_benchmark(RESULTS / f"benchmarks/{cell}.tsv")
-    return measured and measured["s"]
+class TimeLeft:
+    """The time left at the moment at which a message is written."""
+
+    def __str__(self):
+        # A core or, on a cluster, a job for each cell.
+        at_once = workflow.global_resources["_nodes"].value or workflow.cores
+        return print_time_left(PLAN["cells"], unfinished_cells(), last_runs(), at_once)
 
 
-def cells_at_once():
-    """How many cells can run side by side: a core or, on a cluster, a job for each."""
-    return workflow.global_resources["_nodes"].value or workflow.cores
-
-
-time_left = TimeLeft(
-    seconds=expected_seconds,
-    waits=longest_waits,
-    planned=lambda: cells_among(workflow.dag.needrun_jobs(exclude_finished=False)),
-    finished=lambda: cells_among(filter(workflow.dag.finished, workflow.dag.needrun_jobs(exclude_finished=False))),
-    took=seconds_of,
-    cores=cells_at_once,
-)
+time_left = TimeLeft()
