@@ -1,6 +1,6 @@
 """Configurations that are refused and accepted, file by file and key by key.
 
-`tests/workflow/test_bad_input.py` gives the same ones to the command line of snakemake.
+`tests/workflow/test_bad_input.py` gives some of them to the command line of snakemake.
 """
 
 import copy
@@ -55,7 +55,7 @@ def test_the_shipped_configurations_are_accepted(project, config, refusal):
     assert refusal(lay_over(config, read_config(project / "config/quick.yaml"))) is None
 
 
-@pytest.mark.parametrize("overlay, message", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("overlay, message", CONFIGS.items(), ids=lambda text: text[:50])
 def test_says_which_key_is_wrong_and_what_is_allowed(config, refusal, overlay, message):
     said = refusal(lay_over(config, yaml.safe_load(overlay)))
     assert said and message in said
@@ -326,6 +326,7 @@ SCALARS = st.one_of(
             "jump",
             "",
             "é",
+            "caf\udce9",
         ]
     ),
     st.text(max_size=20),
@@ -402,7 +403,7 @@ def test_whatever_keeps_the_rules_is_accepted(refusal, sound):
 # --- files ---
 
 
-@pytest.mark.parametrize("content, message", FILES.values(), ids=FILES)
+@pytest.mark.parametrize("content, message", FILES.items(), ids=lambda text: repr(text[:30]))
 def test_a_file_that_is_no_configuration_is_refused_with_its_name_and_line(tmp_path, content, message):
     file = tmp_path / "bad.yaml"
     file.write_bytes(content)
@@ -411,6 +412,21 @@ def test_a_file_that_is_no_configuration_is_refused_with_its_name_and_line(tmp_p
     assert str(file) in str(refused.value)
     assert message in str(refused.value)
     assert_is_a_short_paragraph(str(refused.value))
+
+
+@pytest.mark.parametrize(
+    "written, number",
+    [("+1", 1), ("007", 7), ("1_000", 1000), ("0x10", 16), ("0b11", 3), ("0", 0), ("-0.5", -0.5), ("010.5", 10.5)],
+)
+def test_a_number_that_is_what_it_looks_like_is_read(tmp_path, written, number):
+    (tmp_path / "my.yaml").write_text(f"time_limit: {written}\nresults: '1:30'\nstamp: 010a\n")
+    assert read_config(tmp_path / "my.yaml") == {"time_limit": number, "results": "1:30", "stamp": "010a"}
+
+
+def test_a_file_whose_name_is_not_utf_8_is_named_in_plain_letters(tmp_path):
+    with pytest.raises(ConfigError, match=r"caf\\udce9.yaml cannot be read \(No such file") as refused:
+        read_config(tmp_path / "caf\udce9.yaml")
+    assert str(refused.value).isprintable()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

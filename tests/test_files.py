@@ -71,6 +71,45 @@ def test_content_and_name_are_on_the_disk_before_the_block_has_ended(tmp_path, m
     assert order[-1] == str(tmp_path / "file.txt")
 
 
+@pytest.fixture
+def fail_to_sync(monkeypatch):
+    """A function that makes every wait for a folder, or for a file, fail with an error."""
+
+    def fail(number, *, folders):
+        def fsync(descriptor):
+            if os.path.isdir(f"/proc/self/fd/{descriptor}") == folders:
+                raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF])
+def test_a_file_system_that_cannot_wait_for_folders_will_do(tmp_path, fail_to_sync, number):
+    fail_to_sync(number, folders=True)
+    save_json(tmp_path / "new/file.json", [1])
+    assert json.loads((tmp_path / "new/file.json").read_text()) == [1]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_that_cannot_wait_at_all_will_do(tmp_path, fail_to_sync, number):
+    fail_to_sync(number, folders=False)
+    save_json(tmp_path / "file.json", [1])
+    assert json.loads((tmp_path / "file.json").read_text()) == [1]
+
+
+@pytest.mark.parametrize(
+    "number, folders",
+    [(errno.EIO, True), (errno.EIO, False), (errno.ENOSPC, True), (errno.ENOSPC, False), (errno.EBADF, False)],
+)
+def test_content_that_the_disk_could_not_take_is_an_error(tmp_path, fail_to_sync, number, folders):
+    fail_to_sync(number, folders=folders)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        save_json(tmp_path / "file.json", [1])
+    assert not list(tmp_path.glob(".*.part"))
+
+
 def test_what_is_made_durable_later_is_whole_all_the_same_and_waits_for_no_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("waited for the disk"))
     file = tmp_path / "file.txt"

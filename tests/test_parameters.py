@@ -1,5 +1,5 @@
 import ast
-import json
+import keyword
 import string
 
 import nbformat
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_notebooks import damage
+from papermill import execute_notebook
 
-from gradlab.cell import main
 from gradlab.parameters import ParameterError, check_notebooks, check_parameters, declared_parameters
 
 DECLARED = """
@@ -155,6 +155,22 @@ BROKEN = {
         damage(lambda notebook: notebook["cells"][0]["metadata"].update(tags=3)),
         "is not a whole notebook",
     ),
+    "half a character": (
+        damage(lambda notebook: notebook["cells"].append({"cell_type": "raw", "metadata": {}, "source": "caf\udce9"})),
+        r"is not JSON ('utf-8' codec can't encode character '\udce9'",
+    ),
+    "no minor format": (damage(lambda notebook: notebook.pop("nbformat_minor")), "is not a whole notebook"),
+    "papermill's own of a number": (
+        damage(lambda notebook: notebook["metadata"].update(papermill=3)),
+        "is not a whole notebook",
+    ),
+    "outputs of null": (damage(lambda notebook: notebook["cells"][0].update(outputs=None)), "is not a whole notebook"),
+    "attachments of null": (
+        damage(lambda notebook: notebook["cells"][0].update(attachments=None)),
+        "is not a whole notebook",
+    ),
+    "kernel of a number": (set_kernel(name=3), "is for the kernel 3; cells run in python3"),
+    "language of a number": (set_kernel(name="python3", language=[3]), "is for the kernel 'python3' (language [3])"),
     "Julia": (
         set_kernel(name="julia-1.10", display_name="Julia 1.10", language="julia"),
         "is for the kernel 'julia-1.10' (language julia); cells run in python3: write it in Python, and choose Kernel > Change",
@@ -195,42 +211,23 @@ BROKEN = {
 }
 
 
-@pytest.fixture
-def run_cell_of_a_plan(tmp_path, monkeypatch, capsys):
-    """A function that runs a notebook as a job of the workflow does, and returns its exit status and what it printed."""
-    monkeypatch.chdir(tmp_path)
-    plan = {"time_limit": None, "cells": {"a/published/x": {"value": 2}}}
-    (tmp_path / "plan.json").write_text(json.dumps(plan))
-
-    def run(notebook):
-        places = ["--manifest", "results/a/published/x/manifest.json", "--log", "results/logs/a/published/x.ipynb"]
-        status = main(["plan.json", "a/published/x", "--notebook", str(notebook), *places, "--inputs", str(notebook)])
-        return status, capsys.readouterr()
-
-    return run
-
-
 @pytest.mark.parametrize("change, message", BROKEN.values(), ids=BROKEN)
-def test_a_broken_notebook_is_refused_in_one_line_and_nothing_is_written(
-    run_cell_of_a_plan, write_notebook, tmp_path, change, message
-):
-    notebook = write_notebook("raise SystemExit", parameters="value: int = 1\noutput: str = 'out'")
+def test_a_broken_notebook_is_refused_in_one_line(write_notebook, change, message):
+    notebook = write_notebook(parameters="value: int = 1\noutput: str = 'out'")
     notebook.write_bytes(change(notebook.read_bytes()))
-    status, said = run_cell_of_a_plan(notebook)
-    assert status == 1
-    assert said.err.startswith(f"gradlab: {notebook}")
-    assert message in said.err
-    assert_is_a_short_line(said.err.removesuffix("\n"))
-    assert said.out == ""
-    assert {path.name for path in tmp_path.iterdir()} == {"plan.json", notebook.name}
+    with pytest.raises(ParameterError) as refused:
+        check_parameters(notebook, {"value": 2, "output": "out"})
+    assert str(refused.value).startswith(str(notebook))
+    assert message in str(refused.value)
+    assert_is_a_short_line(str(refused.value))
 
 
-def test_a_notebook_that_is_not_there_is_refused_in_one_line(run_cell_of_a_plan, tmp_path):
-    status, said = run_cell_of_a_plan(tmp_path / "missing.ipynb")
-    assert status == 1
-    assert said.err.startswith(f"gradlab: {tmp_path}/missing.ipynb cannot be read (No such file or directory): put")
-    assert_is_a_short_line(said.err.removesuffix("\n"))
-    assert {path.name for path in tmp_path.iterdir()} == {"plan.json"}
+def test_a_notebook_that_is_not_there_is_refused_in_one_line(tmp_path):
+    with pytest.raises(
+        ParameterError, match=r"missing\.ipynb cannot be read \(No such file or directory\): put"
+    ) as refused:
+        check_parameters(tmp_path / "missing.ipynb", {})
+    assert_is_a_short_line(str(refused.value))
 
 
 @pytest.mark.parametrize(
@@ -242,51 +239,35 @@ def test_a_notebook_that_is_not_there_is_refused_in_one_line(run_cell_of_a_plan,
         {"kernelspec": {"name": ".venv", "display_name": "An environment", "language": "python"}},
         {"language_info": {"name": "python"}},
         {"kernelspec": None, "language_info": {"name": "Python"}},
+        {"kernelspec": {"display_name": "Python 3"}},
+        {"kernelspec": {"name": None, "language": None}, "language_info": {}},
+        {"kernelspec": [], "language_info": None},
+        {"papermill": {}, "widgets": None, "authors": 3},
     ],
 )
-def test_any_name_of_a_python_kernel_will_do(write_notebook, metadata):
+def test_any_metadata_that_name_no_other_kernel_will_do(write_notebook, metadata):
     notebook = write_notebook("x = 1")
-    damaged = damage(lambda content: content.update(metadata=metadata))(notebook.read_bytes())
-    notebook.write_bytes(damaged)
+    notebook.write_bytes(damage(lambda content: content.update(metadata=metadata))(notebook.read_bytes()))
     assert "output" in declared_parameters(notebook)
+    log = notebook.with_name("log.ipynb")
+    # As the cell runs it, but for the kernel: papermill reads the metadata before it starts one.
+    executed = execute_notebook(
+        notebook,
+        log,
+        {"output": "new"},
+        kernel_name="python3",
+        language="python",
+        prepare_only=True,
+        progress_bar=False,
+    )
+    assert 'output = "new"' in "".join(cell.source for cell in executed.cells)
 
 
 # --- properties ---
 
-NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=8).filter(lambda name: name not in RESERVED)
-RESERVED = {
-    "as",
-    "if",
-    "in",
-    "is",
-    "or",
-    "and",
-    "def",
-    "del",
-    "for",
-    "not",
-    "try",
-    "from",
-    "elif",
-    "else",
-    "pass",
-    "with",
-}
-RESERVED |= {
-    "async",
-    "await",
-    "break",
-    "class",
-    "raise",
-    "while",
-    "yield",
-    "assert",
-    "except",
-    "global",
-    "import",
-    "lambda",
-}
-RESERVED |= {"return", "finally", "continue", "nonlocal", "output"}
+NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=8).filter(
+    lambda name: not keyword.iskeyword(name) and name != "output"
+)
 LITERALS = {
     "int": st.integers(),
     "float": st.floats(allow_nan=False, allow_infinity=False),

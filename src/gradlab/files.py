@@ -15,6 +15,7 @@ from typing import Any
 LEFTOVER = 24 * 3600.0  # seconds after which nobody writes a temporary file any more
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NOT_OFFERED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
@@ -45,10 +46,20 @@ def atomic_path(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def sync(path: str | Path) -> None:
-    """Wait until the disk holds a file's content, or a folder's names."""
+    """Wait until the disk holds a file's content, or a folder's names; where the file system offers no such wait, go on.
+
+    Raises
+    ------
+    OSError
+        The disk could not take it. Not where the file system says that it cannot wait at all (EINVAL, ENOTSUP, ENOSYS), nor,
+        of a folder, that it is no open file (EBADF): some network and FUSE file systems say so of everything they hold.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED and not (error.errno == errno.EBADF and os.path.isdir(path)):
+            raise
     finally:
         os.close(descriptor)
 

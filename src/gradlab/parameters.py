@@ -141,6 +141,7 @@ def _read_notebook(notebook: str | Path) -> dict[str, Any]:
         raise ParameterError(f"{notebook} is empty: restore the notebook, for example with git checkout")
     try:
         content = json.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()  # or else, with half a surrogate pair, it could not be saved
     except (ValueError, RecursionError) as error:
         raise ParameterError(f"{notebook} is not JSON ({error}): save it again from Jupyter, or restore it") from None
     if not (isinstance(content, dict) and isinstance(content.get("nbformat"), int)):
@@ -149,8 +150,14 @@ def _read_notebook(notebook: str | Path) -> dict[str, Any]:
         raise ParameterError(
             f"{notebook} is in notebook format {content['nbformat']}, expected 4: open it in a current Jupyter and save it"
         )
-    cells = content.get("cells")
-    if not (isinstance(content.get("metadata"), dict) and isinstance(cells, list) and all(map(_is_cell, cells))):
+    metadata, cells = content.get("metadata"), content.get("cells")
+    if not (
+        isinstance(metadata, dict)
+        and isinstance(metadata.get("papermill", {}), dict)  # where papermill keeps its own
+        and isinstance(content.get("nbformat_minor"), int)
+        and isinstance(cells, list)
+        and all(map(_is_cell, cells))
+    ):
         raise ParameterError(f"{notebook} is not a whole notebook: its metadata or its cells are damaged; restore it")
     return content
 
@@ -160,9 +167,15 @@ def _is_cell(cell: Any) -> bool:
         isinstance(cell, dict) and isinstance(cell.get("cell_type"), str) and isinstance(cell.get("metadata"), dict)
     ):
         return False
-    source = cell.get("source")
+    source, outputs = cell.get("source"), cell.get("outputs", [])
     lines = source if isinstance(source, list) else [source]
-    return isinstance(cell["metadata"].get("tags", []), list) and all(isinstance(line, str) for line in lines)
+    return (
+        all(isinstance(line, str) for line in lines)
+        and isinstance(cell["metadata"].get("tags", []), list)
+        and isinstance(cell.get("attachments", {}), dict)
+        and isinstance(outputs, list)
+        and all(isinstance(output, dict) for output in outputs)
+    )
 
 
 def _check_kernel(notebook: str | Path, metadata: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Checks a configuration, with messages for the person who wrote it: what is wrong, and what to write instead."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -39,12 +40,13 @@ def check_config(config: Mapping[str, Any], schema: str | Path) -> None:
     """
     refuse_giants(config)
     rules = _read_rules(Path(schema))
-    lines = list(_find_repeated_keys(config))
     plain = _with_text_keys(config)
-    faults = sorted(_Validator(rules).iter_errors(plain), key=relevance)
-    lines += dict.fromkeys(describe(fault, rules) for fault in faults)
+    lines = list(_find_half_characters(plain))
     if not lines:
-        lines += find_conflicts(plain)
+        faults = sorted(_Validator(rules).iter_errors(plain), key=relevance)
+        lines = [*_find_repeated_keys(config), *dict.fromkeys(describe(fault, rules) for fault in faults)]
+    if not lines:
+        lines = list(find_conflicts(plain))
     if lines:
         shown = [f"  {line}" for line in lines[:_MOST_LINES]]
         if len(lines) > _MOST_LINES:
@@ -108,6 +110,22 @@ def _find_repeated_keys(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]
                 )
         for key, item in value.items():
             yield from _find_repeated_keys(item, (*path, _text_key(key)))
+
+
+def _find_half_characters(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Say which texts nothing can be named by, or written with: JSON and the command line let half a surrogate pair through."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _find_half_characters(key, path)
+            yield from _find_half_characters(item, (*path, key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _find_half_characters(item, path)
+    elif isinstance(value, str) and (half := re.search("[\ud800-\udfff]", value)):
+        yield (
+            f"{write_path(path)}: {brief(value)} is not text in UTF-8 ({half.group()!a} is no character); write another name, "
+            "and rename what it names"
+        )
 
 
 def _with_text_keys(value: Any) -> Any:

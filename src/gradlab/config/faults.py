@@ -22,7 +22,12 @@ _NAMES = {
 
 GIANT = 10**20  # Python writes out no number of thousands of digits, and nobody reads one of more than 20
 _WITH_EXPONENT = re.compile(r"[-+]?[0-9.]+e[-+]?[0-9]{1,3}", re.IGNORECASE)
+_LEADING_ZERO = re.compile(r"0+[1-9][0-9]{0,20}")  # to YAML 08 and 09 are text, since these are no digits of base 8
 _NOT_TEXT = re.compile(r"[-+]?[0-9.]+|null|true|false|\[.*\]", re.IGNORECASE | re.DOTALL)
+
+
+_NOTHING = ("", "null", "none", "~")  # texts that are meant as null where a path may be
+_IN_A_FILE = ", in a file (what stands in {} or [] after --config is always text)"
 
 
 class Giant:
@@ -131,6 +136,13 @@ def _expected(fault: ValidationError) -> str:
             return "every value once"
         case "maxLength":
             return f"at most {allowed} characters; it has {len(value)}"
+        case "pattern" if value.strip().lower() in _NOTHING:
+            nullable = "null" in fault.schema["type"]
+            return (
+                f"a path, or null: write null without quotes{_IN_A_FILE}"
+                if nullable
+                else "a path, such as results/mine"
+            )
         case "pattern":
             return fault.schema["expects"]
     return fault.message  # of a keyword of our own
@@ -152,10 +164,10 @@ def _advise(value: Any, types: Sequence[str]) -> str:
             "; YAML takes a number with an exponent as text unless it has a point and a sign: write "
             f"{mantissa}e{exponent}, not {value}"
         )
+    if isinstance(value, str) and {"integer", "number"} & set(types) and _LEADING_ZERO.fullmatch(value):
+        return f"; write {value.lstrip('0')}"
     if isinstance(value, str) and _NOT_TEXT.fullmatch(value):
-        return (
-            "; this is text: write it without quotes, in a file (what stands in {} or [] after --config is always text)"
-        )
+        return f"; this is text: write it without quotes{_IN_A_FILE}"
     if "string" in types and not isinstance(value, Mapping | list):
         return "; write it in quotes"
     return ""

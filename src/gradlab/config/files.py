@@ -1,6 +1,7 @@
 """Reads a configuration file, and says where it is wrong."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ import yaml
 from gradlab.config.faults import brief, cut
 
 _MOST_VALUES, _MOST_LEVELS = 100_000, 20
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_OCTAL = re.compile(r"[-+]?0[0-7]+")
 
 
 class ConfigError(ValueError):
@@ -26,25 +29,27 @@ def read_config(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        The file cannot be read, is not YAML, holds no keys, or holds a key twice. The message names the file and the line.
+        The file cannot be read, is not YAML, holds no keys, holds a key twice, or a number that YAML reads as another one than
+        it looks like: 010 as 8, 1:30 as 90. The message names the file and the line.
     """
+    name = str(path).encode(errors="backslashreplace").decode()  # of any bytes; a log takes text alone
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}, line {line}: this is not UTF-8 text; save the file in the encoding UTF-8") from None
+        raise ConfigError(f"{name}, line {line}: this is not UTF-8 text; save the file in the encoding UTF-8") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path} cannot be read ({reason}): name a file with a configuration") from None
+        raise ConfigError(f"{name} cannot be read ({reason}): name a file with a configuration") from None
     try:
-        content = json.loads(text, object_pairs_hook=lambda pairs: _refuse_equal_names(path, pairs))
+        content = json.loads(text, object_pairs_hook=lambda pairs: _refuse_equal_names(name, pairs))
     except ConfigError:
         raise
     except (ValueError, RecursionError):  # YAML then, or a number of thousands of digits
-        content = _read_yaml(path, text)
+        content = _read_yaml(name, text)
     if not isinstance(content, dict):
         held = "nothing" if content is None else brief(content)
-        raise ConfigError(f"{path} holds {held}; expected keys with values, such as 'results: results/mine'")
+        raise ConfigError(f"{name} holds {held}; expected keys with values, such as 'results: results/mine'")
     refuse_giants(content)
     return content
 
@@ -70,7 +75,7 @@ def _read_yaml(path: str | Path, text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        _refuse_equal_keys(path, node)
+        _refuse_what_misleads(path, node, loader)
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -86,8 +91,11 @@ def _read_yaml(path: str | Path, text: str) -> Any:
         raise ConfigError(f"{path}: this is not YAML that can be read ({cut(reason)}); mend this value") from None
 
 
-def _refuse_equal_keys(path: str | Path, root: yaml.Node) -> None:
-    """Refuse a mapping that has a key twice, however it is quoted; where an alias makes a circle, follow it once."""
+def _refuse_what_misleads(path: str | Path, root: yaml.Node, loader: yaml.SafeLoader) -> None:
+    """Refuse a key that is there twice, however it is written, and a number that is another one to YAML than to a reader.
+
+    Where an alias makes a circle, it is followed once.
+    """
     waiting, seen = [root], set()
     while waiting:
         node = waiting.pop()
@@ -96,18 +104,36 @@ def _refuse_equal_keys(path: str | Path, root: yaml.Node) -> None:
         seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             waiting += node.value
-        if isinstance(node, yaml.MappingNode):
+        elif isinstance(node, yaml.MappingNode):
             lines: dict[str, int] = {}
             for key, value in node.value:
-                waiting.append(value)
+                waiting += [key, value]
                 if not isinstance(key, yaml.ScalarNode):
                     continue
-                line = key.start_mark.line + 1
-                if key.value in lines:
+                name, line = str(loader.construct_object(key)), key.start_mark.line + 1
+                if name in lines:
                     raise ConfigError(
-                        f"{path}, line {line}: the key {brief(key.value)} is in line {lines[key.value]} already; write it once"
+                        f"{path}, line {line}: the key {brief(key.value)} is in line {lines[name]} already; write it once"
                     )
-                lines[key.value] = line
+                lines[name] = line
+        elif node.tag in _NUMBERS and (said := _explain_number(node.value, loader.construct_object(node))):
+            raise ConfigError(f"{path}, line {node.start_mark.line + 1}: {cut(said)}")
+
+
+def _explain_number(written: str, number: float) -> str | None:
+    """Say how YAML 1.1 reads a number of base 60 or 8; nothing of one that is what it looks like."""
+    if ":" in written:
+        return (
+            f"{written} is read as {brief(number)}, since to YAML a colon between digits means base 60; "
+            f"write {brief(number)}, or '{written}' in quotes where a text is meant"
+        )
+    plain = written.replace("_", "")
+    if _OCTAL.fullmatch(plain) and int(plain) != number:
+        return (
+            f"{written} is read as {brief(number)}, since to YAML a leading 0 means base 8; "
+            f"write {int(plain)}, or {brief(number)} where that is meant"
+        )
+    return None
 
 
 def _refuse_equal_names(path: str | Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -41,9 +42,13 @@ _SETTINGS = {
 
 
 def use_style() -> None:
-    """Make the project's style the default of this process; in a notebook, show figures as SVG."""
+    """Make the project's style the default of this process, whatever a matplotlibrc says; a notebook shows figures as SVG."""
+    shell = get_ipython()
+    # The backend is set too: the user's own may need a screen. It comes first, since it changes settings.
+    mpl.use("module://matplotlib_inline.backend_inline" if shell else "agg")
+    mpl.rcdefaults()
     plt.rcParams.update(_SETTINGS)
-    if "inline" in mpl.get_backend():
+    if shell:
         set_matplotlib_formats("svg")
 
 
