@@ -1,91 +1,108 @@
 # Each target sets up what it needs: a virtual environment in .venv with the versions of requirements.lock, then the job.
 # CORES is the number of cells that run side by side, CONFIG a configuration laid over config/config.yaml, RESULTS the folder
-# that is served, packed or checked.
+# that is served, packed or verified, PORT the one to serve at (any that is free), PYTEST_ARGS what pytest is told besides.
 
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?=
 RESULTS ?= results
+PORT ?= 0
+PYTEST_ARGS ?=
 
-VENV := .venv
-READY := $(VENV)/.ready
-CLOUD := $(VENV)/cloud/.ready
-INSTALL := $(PYTHON) -m venv $(VENV); $(VENV)/bin/python -m pip install --quiet --requirement requirements.lock; touch $(READY)
-# Snakemake, its jobs and their kernels find `python` on this path.
-RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
-SNAKEMAKE := $(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
-# Two processes share the tests; the files that take longest come first.
-PYTEST := $(RUN) python -m pytest -n 2 --no-loadscope-reorder
+# Tools are modules of the environment's own interpreter: it works where the project was moved, unlike scripts with a path in
+# their first line. What lies in the project's folder and is named like a module of Python's is not imported.
+export PYTHONSAFEPATH := 1
+PY := .venv/bin/python -P
+SNAKEMAKE := $(PY) -m snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+# Two processes share the tests; the files that take longest come first. npm, for the data sets' packages, is on the path.
+PYTEST := PATH="$$(pwd)/.venv/bin:$$PATH" $(PY) -m pytest -n 2 --no-loadscope-reorder
+# What .venv/installed holds once all is installed, and what the environment would write there now.
+INSTALLED := $(PY) -c "import sys; print('\#', sys.implementation.cache_tag)" 2>&1; cat requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data check-data report quick ledger verify serve archive test bench coverage mutants audit lint lock
+.PHONY: help setup environment data check-data report quick ledger verify serve archive test test-system browser services bench \
+	coverage mutants lint lock
 
 help:  ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY)  ## Make the virtual environment.
+setup:  ## Make the virtual environment, where .venv is not what requirements.lock asks for.
+	@case "$$(pwd)" in *:*) echo "gradlab: the project's path, $$(pwd), contains ':', which separates paths; move it" >&2; exit 1;; esac
+	@{ $(INSTALLED); } | cmp -s - .venv/installed || $(MAKE) --no-print-directory environment
 
-$(READY): requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "gradlab needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python"; exit 1; }
-	@$(PYTHON) -I src/gradlab/lock.py sh -ec '$(INSTALL)'
+environment:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "gradlab needs Python 3.11 or newer," \
+		"and '$(PYTHON)' is not that; name one with: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		echo "gradlab: Python's module venv is missing; installing it: apt-get install python3-venv" && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; }; \
+		$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "gradlab: '$(PYTHON)' lacks the modules venv and ensurepip;" \
+		"install them (on Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	@if test -e .venv || test -h .venv; then echo "gradlab: .venv is not complete, or is not of this Python and" \
+		"requirements.lock; making it anew"; else echo "gradlab: making .venv, with what requirements.lock names"; fi
+	@rm -f .venv/installed
+	@$(PYTHON) -m venv --clear .venv
+	@# Into .venv, whatever the user's own settings of pip say.
+	@$(PY) -m pip install --quiet --no-user --target= --prefix="$$(pwd)/.venv" --requirement requirements.lock
+	@{ $(INSTALLED); } > .venv/installed
 
-$(CLOUD): requirements-cloud.lock $(READY)
-	@rm -rf $(VENV)/cloud
-	@$(VENV)/bin/python -m pip install --quiet --no-deps --target $(VENV)/cloud --requirement requirements-cloud.lock
-	@touch $@
-
-data: $(READY)  ## Fetch and prepare both data sets.
+data: setup  ## Fetch and prepare both data sets.
 	@$(SNAKEMAKE) fashion_mnist cifar10
 
-check-data: $(READY)  ## Read the prepared data of a study, and check every byte.
-	@for dataset in fashion_mnist cifar10; do \
-		$(RUN) PYTHONPATH=src python -m gradlab.datasets $(RESULTS)/plan.json $$dataset --check || exit 1; done
+check-data: setup  ## Read the prepared data, and check every byte.
+	@PYTHONPATH=src $(PY) -m gradlab.datasets --check results/data
 
-report: $(READY)  ## Run the whole study and render results/report.html.
+report: setup  ## Run the whole study and render results/report.html.
 	@$(SNAKEMAKE)
 
-quick: $(READY)  ## Run every kind of cell, shortened, and render results/quick/report.html.
+quick: setup  ## Run every kind of cell, shortened, and render results/quick/report.html.
 	@$(MAKE) --no-print-directory report CONFIG=config/quick.yaml
 
-ledger: $(READY)  ## Compare with the published figures; fail where one that must be exact is not.
+ledger: setup  ## Compare with the published figures; fail where one that must be exact is not.
 	@$(SNAKEMAKE) --quiet all -- ledger
 
 verify: report  ## Run every cell a second time, and let the report say which gave the same bytes.
 	@$(SNAKEMAKE) --config results=$(RESULTS)/again -- published corrected
-	@$(RUN) PYTHONPATH=src python -m gradlab.repeatability $(RESULTS)/plan.json $(RESULTS)/again/plan.json; \
+	@PYTHONPATH=src $(PY) -m gradlab.repeatability $(RESULTS)/plan.json $(RESULTS)/again/plan.json; \
 		status=$$?; $(SNAKEMAKE) && exit $$status
 
-serve: $(READY)  ## Show the report in a browser, served to this machine alone (RESULTS=results/quick for the quick study).
-	@$(RUN) PYTHONPATH=src python -m gradlab.serve $(RESULTS)/report.html
+serve: setup  ## Serve the report to browsers on this machine alone (RESULTS=results/quick for the quick study).
+	@test -f "$(RESULTS)/report.html" || { echo "gradlab: there is no $(RESULTS)/report.html; run 'make report' first" >&2; exit 1; }
+	@echo "report.html is at the address below; Ctrl-C ends it"
+	@$(PY) -u -m http.server --bind 127.0.0.1 --directory "$(RESULTS)" $(PORT)
 
-archive: $(READY)  ## Pack report, results and project into one zip with an RO-Crate (RESULTS as for serve).
-	@$(RUN) PYTHONPATH=src python -m gradlab.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
+archive: setup  ## Pack report, results and project into one zip with an RO-Crate (RESULTS as for serve).
+	@PYTHONPATH=src $(PY) -m gradlab.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
 
-test: $(READY) $(CLOUD) lint data  ## Run all tests, in two processes.
-	@$(PYTEST)
+test: lint browser data  ## Run all tests that need no root, in two processes.
+	@$(PYTEST) -m "not system" $(PYTEST_ARGS)
 
-bench: $(READY) data  ## Time what is fast beside other ways of doing it, for benchmarks/results.json and the report.
-	@$(RUN) PYTHONPATH=src:tests python -m benchmarks
+test-system: services data  ## Run the tests that need root and services: a SLURM, a full disk.
+	@PATH="$$PATH:/usr/sbin:/sbin" $(PY) -m pytest -m system $(PYTEST_ARGS)
 
-coverage: $(READY) data  ## Measure which lines and branches of the package its unit tests run.
-	@$(PYTEST) -m "not workflow" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+browser: setup
+	@$(PY) tests/machine.py browser
 
-mutants: $(READY)  ## Change four modules bit by bit, and count the changes that their tests notice.
-	@$(RUN) mutmut run --max-children 2
-	@$(RUN) mutmut results --all true | awk -F '[.:] *' '{all[$$2]++; seen[$$2] += $$4 == "killed" || $$4 == "timeout"} \
+services: setup
+	@$(PY) tests/machine.py services
+
+bench: data  ## Time what is fast beside other ways of doing it, for benchmarks/results.json and the report.
+	@PYTHONPATH=src:tests:. $(PY) -m benchmarks
+
+coverage: data  ## Measure which lines and branches of the package its unit tests run.
+	@$(PYTEST) -m "not workflow and not system" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+mutants: setup  ## Change four modules bit by bit, and count the changes that their tests notice.
+	@$(PY) -m mutmut run --max-children 2
+	@$(PY) -m mutmut results --all true | awk -F '[.:] *' '{all[$$2]++; seen[$$2] += $$4 == "killed" || $$4 == "timeout"} \
 		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'
 
-audit:  ## Ask the Python Packaging Advisory Database about the versions of requirements.lock.
-	@$(PYTHON) -m venv $(VENV)/audit
-	@$(VENV)/audit/bin/python -m pip install --quiet --upgrade pip-audit
-	@$(VENV)/audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
+lint: setup  ## Check the style of the code.
+	@$(PY) -m ruff check src tests benchmarks
+	@$(PY) -m ruff format --check src tests benchmarks
 
-lint: $(READY)  ## Check the style of the code.
-	@$(RUN) ruff check src tests benchmarks
-	@$(RUN) ruff format --check src tests benchmarks
-
-lock: $(READY)  ## Write the versions that are installed now to requirements.lock.
+lock: setup  ## Write the versions that are installed now to requirements.lock.
 	@{ echo "# The exact versions of everything; written by 'make lock'. The build of torch (CPU or CUDA) is left to pip."; \
-		$(VENV)/bin/python -m pip freeze --exclude gradlab --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
-	@touch $(READY)
+		$(PY) -m pip freeze --exclude gradlab --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
+	@{ $(INSTALLED); } > .venv/installed

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from machine import launch_browser
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from gradlab.files import sha256
@@ -156,10 +157,8 @@ def render(quick: Copy) -> Callable[[Path], Path]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A real Chromium."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "these tests need Chromium: install the package chromium, or set CHROMIUM to its path"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = launch_browser(playwright)
         yield browser
         browser.close()
 
