@@ -13,6 +13,12 @@ PYTEST_ARGS ?=
 # their first line. What lies in the project's folder and is named like a module of Python's is not imported.
 export PYTHONSAFEPATH := 1
 PY := .venv/bin/python -P
+# pip, Snakemake and the fetched data sets keep files in the user's home; where there is none to write to, in the project.
+ifeq ($(shell test -n "$$HOME" && mkdir -p "$$HOME/.cache" 2>/dev/null || echo none),none)
+export HOME := $(CURDIR)/.snakemake/home
+unexport XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME
+$(shell mkdir -p .snakemake/home)
+endif
 SNAKEMAKE := $(PY) -m snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 # Two processes share the tests; the files that take longest come first. npm, for the data sets' packages, is on the path.
 PYTEST := PATH="$$(pwd)/.venv/bin:$$PATH" $(PY) -m pytest -n 2 --no-loadscope-reorder

@@ -61,9 +61,7 @@ def test_a_source_that_is_gone_is_passed_over(cell):
 
 def test_a_file_of_another_run_makes_it_stale(cell):
     (cell.folder / "metrics.json").write_text('{"a": 2}')
-    assert cell().outdated == (
-        "metrics.json is not the file that the cell wrote (remove manifest.json, and the cell runs again)",
-    )
+    assert cell().outdated == ("metrics.json is not the file that was written",)
     (cell.folder / "metrics.json").unlink()
     assert cell().outdated == ("metrics.json is missing",)
 
@@ -107,7 +105,8 @@ def test_a_cell_whose_manifest_is_damaged_is_not_done_and_says_so(cell, damage):
     damaged = damage(manifest.read_text())
     manifest.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
     assert cell().status == "stale"
-    assert cell().outdated == ("its manifest cannot be read (remove manifest.json, and the cell runs again)",)
+    (phrase,) = cell().outdated
+    assert phrase.startswith("its manifest cannot be read (")
     assert cell().manifest is None and cell().metrics == {} and cell().answers == [] and cell().curves is None
 
 
