@@ -107,7 +107,6 @@ def test_sections_stand_in_the_order_in_which_they_are_read(report, open_page):
         "Cost",
         "Speed",
         "Provenance",
-        "Jobs",
     ]
 
 

@@ -14,7 +14,6 @@ from gradlab.text import print_interval, print_runs, print_spread
 _SETTINGS = ("none", "train", "test", "both")
 # Against no augmentation, and against the same network without the vote.
 _COMPARISONS = (("train", "none"), ("test", "none"), ("both", "none"), ("both", "train"))
-_DRAWN_SEEDS = 50  # curves of more run into one another, and make a figure of many megabytes
 
 
 def show_augmentation(material: Material) -> list[Block]:
@@ -68,10 +67,7 @@ def _show_corrected(material: Material) -> list[Block]:
     cells = material.done("augmentation", "corrected")
     if not cells:
         return []
-    seeds = sorted({cell.parameters["seed"] for cell in cells.values()})
-    drawn = [cell for cell in cells.values() if cell.parameters["seed"] in seeds[:_DRAWN_SEEDS]]
-    curves = pd.concat([cell.curves.assign(seed=cell.parameters["seed"]) for cell in drawn], ignore_index=True)
-    which = "every seed" if len(seeds) <= _DRAWN_SEEDS else f"the first {_DRAWN_SEEDS} of {len(seeds)} seeds"
+    curves = pd.concat([cell.curves.assign(seed=cell.parameters["seed"]) for cell in cells.values()], ignore_index=True)
     trained = [name for name in _SETTINGS if name in set(curves["setting"])]
     accuracy = {name: _runs(material, name, "final_test_accuracy") for name in trained}
     published = {name: float(material.published_text(f"{name}.final_test_accuracy")) for name in trained}
@@ -142,7 +138,7 @@ def _show_corrected(material: Material) -> list[Block]:
             "seeds",
             alt="Four panels: loss and accuracy on training and test images over passes, thin lines for single seeds "
             "and a thick one for the median of each setting.",
-            caption=f"Loss and accuracy over passes, {which} and their median for each setting.",
+            caption="Loss and accuracy over passes, every seed and their median for each setting.",
         ),
         show_figure(
             next(iter(cells.values())),

@@ -41,7 +41,7 @@ def _show_published(material: Material) -> list[Block]:
     log = material.log("batch_size")
     log["update"] = log["pass"] * (BATCH_SIZE_SUBSET / log["batch_size"]).round().astype(int)
     interpolated = _published_interpolation(material)
-    drawn, left_out = _choose_drawn(cells, set(interpolated["batch_size"]))
+    drawn, left_out = choose_drawn(cells, set(interpolated["batch_size"]))
     curves = _read_curves(cells, drawn)
     seeds = max(len(cell.parameters["seeds"]) for cell in cells.values())
     return [
@@ -142,7 +142,7 @@ def _show_corrected(material: Material) -> list[Block]:
     if not cells:
         return []
     interpolated = _published_interpolation(material)
-    drawn, left_out = _choose_drawn(cells, set(interpolated["batch_size"]))
+    drawn, left_out = choose_drawn(cells, set(interpolated["batch_size"]))
     comparisons, compared = {}, {}
     for size, comparison in compare_rates(material).items():
         name = f"B = {size}, found − published rate"
@@ -195,7 +195,7 @@ def _row(material: Material, name: str, cell: CellResult) -> list[str | Cited | 
     ]
 
 
-def _choose_drawn(cells: Collection[str], published: set[int]) -> tuple[list[int], str]:
+def choose_drawn(cells: Collection[str], published: set[int]) -> tuple[list[int], str]:
     """Return the batch sizes that figures draw, and what to say where they are not all of them.
 
     A figure has as many as there are colours: the published ones, and of the others some from the smallest to the largest.
