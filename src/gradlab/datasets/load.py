@@ -93,7 +93,7 @@ def _load(directory: Path, name: str, *, images: str) -> Dataset:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:  # the last for JSON nested deeply
         raise DatasetError(
             f"{directory} does not hold the prepared data set {name} ({type(error).__name__}: {error}); remove what "
-            f"is there and write it with `snakemake {directory}/dataset.json` or `python -m gradlab.datasets PLAN.json {name}`"
+            "is there and write it with `make data`"
         ) from error
     return Dataset(**opened)
 

@@ -4,17 +4,23 @@ The arrays are a function of the data alone: neither the source nor the machine 
 """
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
+from gradlab.datasets import decode
 from gradlab.datasets.decode import read_idx, read_records
 from gradlab.datasets.identity import CIFAR10Spec, FashionMNISTSpec, Spec
-from gradlab.files import atomic_path, remove_leftovers, save_json
+from gradlab.files import atomic_path, remove_leftovers, save_json, sha256
 
 CHUNK = 2_000  # images standardised at once: 49 MB in float64
+PROJECT = Path(__file__).parents[3]
+# What the arrays depend on beside the content. How that was found does not matter, since its digest is checked.
+CODE = (Path(__file__), Path(decode.__file__))
 
 
 def standardise(pixels: np.ndarray) -> np.ndarray:
@@ -47,12 +53,13 @@ def standardise(pixels: np.ndarray) -> np.ndarray:
 
 
 def prepare(spec: Spec, content: str | Path, destination: str | Path) -> None:
-    """Write a data set's arrays, and `dataset.json` last.
+    """Write a data set's arrays, then `dataset.json`, and `manifest.json` last.
 
     FashionMNIST: `train_images.npy` and `test_images.npy`, uint8. CIFAR-10: the same names, float64 of shape (n, 3072),
     each image standardised, and `train_images_float32.npy` and `test_images_float32.npy`, the same rounded. Both:
     `train_labels.npy` and `test_labels.npy`, int64. `dataset.json` holds the name, the digests of the content, and
-    shape, dtype and SHA-256 of every array's file.
+    shape, dtype and SHA-256 of every array's file; `manifest.json` the SHA-256 of it and of the code that wrote them,
+    whose paths are relative to the project: projects that share a folder of data can tell whether it fits their own code.
 
     Parameters
     ----------
@@ -61,19 +68,49 @@ def prepare(spec: Spec, content: str | Path, destination: str | Path) -> None:
     content
         The folder of its canonical files, already verified.
     destination
-        The folder to write. Every file is renamed into place when it is whole; `dataset.json` stands for the whole.
+        The folder to write; left alone where it holds everything already. Every file is renamed into place when it is
+        whole; `manifest.json` stands for the whole.
     """
     content, destination = Path(content), Path(destination)
     destination.mkdir(parents=True, exist_ok=True)
+    with FileLock(destination.with_name(f".{destination.name}.lock")):
+        if not _is_prepared(spec, destination):  # by another project, while this one waited
+            _prepare(spec, content, destination)
+
+
+def _prepare(spec: Spec, content: Path, destination: Path) -> None:
+    manifest, description = destination / "manifest.json", destination / "dataset.json"
     remove_leftovers(destination)
-    (destination / "dataset.json").unlink(missing_ok=True)
+    manifest.unlink(missing_ok=True)
+    description.unlink(missing_ok=True)
     match spec:
         case FashionMNISTSpec():
             arrays = _prepare_fashion_mnist(spec, content, destination)
         case CIFAR10Spec():
             arrays = _prepare_cifar10(spec, content, destination)
-    digests = {file.name: file.digest for file in spec.files}
-    save_json(destination / "dataset.json", {"name": spec.name, "content": digests, "arrays": arrays})
+    save_json(description, {"name": spec.name, "content": _list_content(spec), "arrays": arrays})
+    save_json(manifest, _make_manifest(description))
+
+
+def _is_prepared(spec: Spec, destination: Path) -> bool:
+    """Tell whether a folder holds everything that this code writes; of the arrays, that they are there."""
+    description = destination / "dataset.json"
+    try:
+        manifest, described = (json.loads(file.read_text()) for file in (destination / "manifest.json", description))
+        arrays = [destination / name for name in described["arrays"]]
+        same = described["content"] == _list_content(spec) and manifest == _make_manifest(description)
+        return same and all(array.is_file() for array in arrays)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _list_content(spec: Spec) -> dict[str, str]:
+    return {file.name: file.digest for file in spec.files}
+
+
+def _make_manifest(description: Path) -> dict[str, Any]:
+    inputs = {file.relative_to(PROJECT).as_posix(): sha256(file) for file in CODE}
+    return {"inputs": inputs, "outputs": {description.name: sha256(description)}}
 
 
 def _prepare_fashion_mnist(spec: FashionMNISTSpec, content: Path, destination: Path) -> dict[str, Any]:
