@@ -93,17 +93,21 @@ def write_notebook(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes a notebook: the parameters cell first, then code cells; Markdown begins with '#'."""
 
     def write(*cells: str, parameters: str = "output: str = 'out'", name: str = "template.ipynb") -> Path:
-        notebook = nbformat.v4.new_notebook()
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        declared = nbformat.v4.new_code_cell(parameters)
-        declared.metadata.tags = ["parameters"]
-        new = {True: nbformat.v4.new_markdown_cell, False: nbformat.v4.new_code_cell}
-        notebook.cells = [declared, *(new[cell.startswith("# ")](cell) for cell in cells)]
-        path = tmp_path / name
-        nbformat.write(notebook, path)
-        return path
+        return make_notebook(tmp_path / name, *cells, parameters=parameters)
 
     return write
+
+
+def make_notebook(path: Path, *cells: str, parameters: str) -> Path:
+    """Write a notebook: the parameters cell first, then code cells; Markdown begins with '#'."""
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    declared = nbformat.v4.new_code_cell(parameters)
+    declared.metadata.tags = ["parameters"]
+    new = {True: nbformat.v4.new_markdown_cell, False: nbformat.v4.new_code_cell}
+    notebook.cells = [declared, *(new[cell.startswith("# ")](cell) for cell in cells)]
+    nbformat.write(notebook, path)
+    return path
 
 
 @pytest.fixture

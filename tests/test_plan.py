@@ -1,18 +1,24 @@
 """What a change makes run again: the recipes of a plan, and the manifests of what has run, without Snakemake."""
 
+import shutil
+from contextlib import chdir
+from pathlib import Path
+
 import pytest
+from conftest import make_notebook
 
 from gradlab.cell import run_cell
 from gradlab.files import save_json
 from gradlab.manifest import find_outdated
 from gradlab.plan import add_recipes, describe_report, is_rendered
 
+DECLARED = "value: int = 1\noutput: str = 'out'"
 NAMES = ("s/published/first", "s/published/second", "s/published/third", "s/published/other")
 FIRST, SECOND, THIRD, OTHER = NAMES
 WRITE = "for name in ('metrics.json', 'curves.csv', 'plot.svg'):\n    open(f'{output}/{name}', 'a').close()"
 
 
-def make_plan(root, *, preparing="a", **parameters):
+def make_plan(*, preparing="a", **parameters):
     """A plan in which the second cell reads the first one, and the third the second; `other` reads nothing."""
     reads = {FIRST: [], SECOND: [FIRST], THIRD: [SECOND], OTHER: []}
     plan = {
@@ -32,31 +38,35 @@ def make_plan(root, *, preparing="a", **parameters):
     return plan
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which a study of four cells has run."""
+    folder = tmp_path_factory.mktemp("study")
+    make_notebook(folder / "chain.ipynb", WRITE, parameters=DECLARED)
+    make_notebook(folder / "other.ipynb", "from gradlab import seeds", WRITE, parameters=DECLARED)
+    with chdir(folder):
+        plan = make_plan()
+        for name in NAMES:
+            recipe = plan["recipes"][name]
+            run_cell(
+                name,
+                Path(recipe["notebook"]),
+                plan["cells"][name],
+                output=Path("results", name),
+                log=Path("results/logs", f"{name}.ipynb"),
+                inputs=[Path(path) for path in (*recipe["sources"], *recipe["inputs"])],
+                figures=recipe["figures"],
+                recipe=recipe["digest"],
+            )
+    return folder
+
+
 @pytest.fixture
-def study(tmp_path, monkeypatch, write_notebook):
-    """A study of four cells that has run, in the working directory; a function that says what its plan would run again."""
+def study(finished, tmp_path, monkeypatch):
+    """A copy of the study as the working directory; a function that says what its plan would run again."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    declared = "value: int = 1\noutput: str = 'out'"
-    write_notebook(WRITE, parameters=declared, name="chain.ipynb")
-    write_notebook("from gradlab import seeds", WRITE, parameters=declared, name="other.ipynb")
-    root = tmp_path / "results"
-    plan = make_plan(root)
-    for name in NAMES:
-        recipe = plan["recipes"][name]
-        folder = root.relative_to(tmp_path) / name
-        paths = [tmp_path.joinpath(path).relative_to(tmp_path) for path in (*recipe["sources"], *recipe["inputs"])]
-        notebook = (tmp_path / recipe["notebook"]).relative_to(tmp_path)
-        run_cell(
-            name,
-            notebook,
-            plan["cells"][name],
-            output=folder,
-            log=root / f"logs/{name}.ipynb",
-            inputs=paths,
-            figures=recipe["figures"],
-            recipe=recipe["digest"],
-        )
-    return lambda **changes: find_outdated(make_plan(root, **changes), root)
+    return lambda **changes: find_outdated(make_plan(**changes), Path("results"))
 
 
 def test_what_was_run_as_planned_is_not_run_again(study):
@@ -77,7 +87,7 @@ def test_a_change_of_a_cell_that_has_no_results_left_runs_what_depends_on_it(stu
 
 
 def test_a_notebook_runs_its_cells(study, tmp_path, write_notebook):
-    write_notebook(WRITE, "1 + 1", parameters="value: int = 1\noutput: str = 'out'", name="chain.ipynb")
+    write_notebook(WRITE, "1 + 1", parameters=DECLARED, name="chain.ipynb")
     assert set(study()) == {FIRST, SECOND, THIRD}
     assert study()[FIRST] == "chain.ipynb has changed since"
 
@@ -157,10 +167,10 @@ def test_a_report_is_rendered_again_where_anything_that_went_in_differs(tmp_path
 
 
 def test_a_recipe_is_the_same_wherever_the_project_lies(study, tmp_path, monkeypatch):
-    here = make_plan(tmp_path / "results")["recipes"][THIRD]["digest"]
+    here = make_plan()["recipes"][THIRD]["digest"]
     moved = tmp_path / "moved"
     moved.mkdir()
     for name in ("chain.ipynb", "other.ipynb"):
         (moved / name).write_bytes((tmp_path / name).read_bytes())
     monkeypatch.chdir(moved)
-    assert make_plan(moved / "results")["recipes"][THIRD]["digest"] == here
+    assert make_plan()["recipes"][THIRD]["digest"] == here

@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from gradlab.files import sha256
 from gradlab.report import render_report
 
-SNAKEMAKE = (sys.executable, "-m", "snakemake", "--nocolor")
-PARTS = ("Snakefile", "benchmarks", "config", "notebooks", "profiles", "requirements.lock", "src", "workflow")
+SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake", "--nocolor")
+PARTS = ("Snakefile", "benchmarks", "config", "notebooks", "profiles", "pyproject.toml", "src", "workflow")
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,17 @@ def copy_project(project: Path, prepared_data: Path, tmp_path_factory: pytest.Te
         (root / "results/data").symlink_to(prepared_data)
         return Copy(root, options)
 
+    return copy
+
+
+@pytest.fixture
+def linked(quick: Copy, tmp_path: Path) -> Copy:
+    """The quick study once more, with Snakemake's records, to be damaged: its files are links to those of the one that all share.
+
+    To change one, replace it.
+    """
+    copy = Copy(tmp_path / "project", quick.options)
+    shutil.copytree(quick.root, copy.root, symlinks=True, copy_function=os.link)
     return copy
 
 

@@ -19,22 +19,15 @@ KERNELS = 32
 
 def test_of_many_kernels_that_start_at_once_none_fails(write_notebook, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write = "open(f'{output}/metrics.json', 'w').write(str(value))"
+    write = "open(f'{output}/metrics.json', 'w').write(str(value))\nopen(f'{output}/curves.csv', 'w').close()"
     notebook = write_notebook(write, parameters="value: int = 0\noutput: str = 'out'")
     cells = {f"s/published/{number}": {"value": number} for number in range(KERNELS)}
-    (tmp_path / "plan.json").write_text(json.dumps({"cells": cells}))
-    for _ in range(3):
-        running = [
-            subprocess.Popen(
-                f"{sys.executable} -m gradlab.cell plan.json {name} --notebook {notebook} "
-                f"--manifest {name}/manifest.json --log logs/{name}.ipynb".split()
-            )
-            for name in cells
-        ]
-        assert [process.wait() for process in running] == [0] * KERNELS
-        found = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in cells]
-        assert found == list(range(KERNELS))
-        shutil.rmtree(tmp_path / "s")
+    recipe = {"notebook": str(notebook), "sources": [], "inputs": [], "figures": [], "digest": "0"}
+    (tmp_path / "plan.json").write_text(json.dumps({"cells": cells, "recipes": dict.fromkeys(cells, recipe)}))
+    running = [subprocess.Popen([sys.executable, "-m", "gradlab.cell", "plan.json", name]) for name in cells]
+    assert [process.wait() for process in running] == [0] * KERNELS
+    found = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in cells]
+    assert found == list(range(KERNELS))
 
 
 def wait_for(text, copy, process):
@@ -44,24 +37,21 @@ def wait_for(text, copy, process):
         time.sleep(0.1)
 
 
-def test_a_second_run_in_a_folder_says_so_and_stops(copy_project, project):
+def test_a_second_run_in_a_folder_says_so_and_stops(copy_project):
     copy = copy_project()
-    for name in ("Makefile", "requirements.lock"):
-        shutil.copy2(project / name, copy.root)
-    (copy.root / ".venv").symlink_to(project / ".venv")
-    command = ("make", "report", "CORES=1")
-    first = copy.start(*command)
+    first = copy.start(*SNAKEMAKE, "--cores", "1", "augmentation")
     try:
         wait_for("Execute 1 jobs...", copy, first)
         before = len(copy.terminal)
-        second = copy.start(*command)
+        second = copy.start(*SNAKEMAKE, "--cores", "1", "augmentation")
         assert second.wait(timeout=60) != 0
         said = copy.terminal[before:]
-        assert "another run is going on in this folder (process " in said
-        assert "wait for its end, or end it" in said
+        assert "another run is going on in this folder; wait for its end, or end it" in said
         assert "Traceback" not in said
         assert first.poll() is None
-        assert copy.snakemake("--dry-run").returncode == 0  # to look at what is planned harms nobody
+        assert (
+            copy.start(*SNAKEMAKE, "--cores", "1", "--dry-run").wait() == 0
+        )  # to look at what is planned harms nobody
     finally:
         kill_all(first)
 

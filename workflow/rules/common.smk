@@ -17,7 +17,7 @@ RESULTS, DATA = Path("results"), Path("results/data")  # the latter is a folder,
 try:
     check_surroundings(PROJECT, RESULTS, DATA)
 except SurroundingsError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"gradlab: {error}")  # a WorkflowError names this file, whose path may be what is wrong
 
 from filelock import FileLock, Timeout
 

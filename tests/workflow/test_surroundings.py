@@ -1,0 +1,139 @@
+"""Odd surroundings that people had, at the real command line: what cannot work is refused in one line, before anything runs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from workflow.conftest import SNAKEMAKE, Copy
+
+pytestmark = pytest.mark.workflow
+
+JUMP = "results/autodiff/published/jump/manifest.json"
+
+
+@pytest.fixture
+def copy(copy_project):
+    return copy_project()
+
+
+def assert_refused(copy, message, *arguments, **variables):
+    """Refused by one line, in a dry run as well, and nothing has been made."""
+    before = sorted((copy.root / "results").rglob("*"))
+    for dry in ((), ("--dry-run",)):
+        refused = copy.snakemake(*arguments, *dry, check=False, **variables)
+        assert refused.returncode != 0
+        assert message in refused.stdout
+        assert "Traceback" not in refused.stdout
+    assert sorted((copy.root / "results").rglob("*")) == before
+
+
+def test_what_the_users_environment_says_to_shell_python_git_and_jupyter_does_not_matter(copy, tmp_path):
+    """All at once, in a real run: the cell comes out as it is, and the manifest tells of the project's own environment."""
+    for name in ("random", "platform", "torch", "numpy", "getpass", "sitecustomize"):
+        (copy.root / f"{name}.py").write_text("raise SystemExit('shadowed')")
+    (copy.root / "matplotlibrc").write_text("axes.facecolor: red\ntext.usetex: true")
+    (tmp_path / "bash").write_text("export PATH=/nowhere PYTHONPATH=/nowhere")
+    (tmp_path / "startup.py").write_text("raise SystemExit('started')")
+    spec = tmp_path / "jupyter/kernels/python3/kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": ["/bin/false"], "display_name": "Mine", "language": "python"}))
+    subprocess.run(["git", "init", "-q", tmp_path / "foreign"], check=True)
+    copy.snakemake(
+        JUMP,
+        BASH_ENV=str(tmp_path / "bash"),
+        PYTHONSTARTUP=str(tmp_path / "startup.py"),
+        JUPYTER_PATH=str(tmp_path / "jupyter"),
+        GIT_DIR=str(tmp_path / "foreign/.git"),
+        MPLBACKEND="no_such_backend",
+        LOGNAME="",
+        USER="",
+    )
+    manifest = copy.read(JUMP)
+    assert manifest["git"] is None
+    assert manifest["versions"]["python"] == sys.version.split()[0]
+    assert "red" not in (copy.root / JUMP).with_name("function.svg").read_text()
+
+
+def test_a_folder_of_results_that_is_a_dangling_link(copy):
+    shutil.rmtree(copy.root / "results", ignore_errors=True)
+    (copy.root / "results").symlink_to("/no/such/disk")
+    refused = copy.snakemake(check=False)
+    assert refused.returncode != 0
+    assert (
+        "results is a link to /no/such/disk, which does not exist: make that folder, or remove the link"
+        in refused.stdout
+    )
+
+
+def test_another_working_directory(copy, tmp_path):
+    assert_refused(copy, f"run snakemake in {copy.root}, without --directory", "--directory", str(tmp_path))
+
+
+def test_a_path_with_a_colon(copy, tmp_path):
+    moved = Copy(tmp_path / "a:b")
+    copy.root.rename(moved.root)
+    assert_refused(moved, "contains ':', which separates paths: rename or move the folder")
+
+
+def test_a_path_that_is_no_text(copy, tmp_path):
+    moved = Copy(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")))
+    copy.root.rename(moved.root)
+    assert_refused(moved, "is not plain text: rename or move the folder")
+
+
+def test_a_snakemake_of_another_environment(copy, tmp_path):
+    """As pipx makes one: with Snakemake and what that needs alone."""
+    hide = tmp_path / "sitecustomize.py"
+    hide.write_text(
+        "import importlib.metadata as m\nreal = m.version\n"
+        "def version(name):\n    if name == 'papermill':\n        raise m.PackageNotFoundError(name)\n    return real(name)\n"
+        "m.version = version\n"
+    )
+    assert_refused(
+        copy, f"this snakemake runs in {sys.prefix}, which has no papermill: run it as", PYTHONPATH=str(tmp_path)
+    )
+
+
+@pytest.mark.system
+def test_a_folder_that_is_read_only(copy):
+    command = f"mount --bind {copy.root} {copy.root} && mount -o remount,bind,ro {copy.root} && cd {copy.root} && exec "
+    for dry in ("", " --dry-run"):
+        done = subprocess.run(
+            ["unshare", "--mount", "bash", "-c", command + " ".join(SNAKEMAKE) + " --cores 1" + dry],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode != 0
+        assert f"{copy.root} cannot be written to: make it writable, or copy the project" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.system
+def test_a_user_without_a_name_or_a_home(copy, project):
+    """As a container runs: an id that no list of users knows, and no folder to keep anything in. make gives it a place."""
+    for part in ("Makefile", "requirements.lock"):
+        shutil.copy2(project / part, copy.root)
+    (copy.root / ".venv").symlink_to(project / ".venv")
+    bare = {name: value for name, value in os.environ.items() if name not in ("USER", "LOGNAME", "USERNAME", "HOME")}
+    for home in ({}, {"HOME": "/proc"}):
+        done = subprocess.run(
+            [
+                "unshare",
+                "--user",
+                "--map-user=12345",
+                "--map-group=12345",
+                "make",
+                f"--eval=try:; @$(SNAKEMAKE) --forcerun {JUMP} -- {JUMP}",
+                "try",
+            ],
+            cwd=copy.root,
+            env=bare | home,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert copy.read(JUMP)["cell"] == "autodiff/published/jump"
