@@ -14,12 +14,13 @@ from jsonschema.exceptions import ValidationError, relevance
 from jsonschema.validators import extend
 
 from gradlab.config.conflicts import find_conflicts, refuse_folder
-from gradlab.config.faults import GIANT, Giant, brief, describe, write_path
+from gradlab.config.faults import brief, describe, write_path
 from gradlab.config.files import ConfigError, read_config, refuse_giants
 
 __all__ = ["ConfigError", "check_config", "lay_over", "read_config"]
 
 _MOST_LINES = 20  # of faults that a message lists
+_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 
 
 def check_config(config: Mapping[str, Any], schema: str | Path) -> None:
@@ -41,10 +42,10 @@ def check_config(config: Mapping[str, Any], schema: str | Path) -> None:
     refuse_giants(config)
     rules = _read_rules(Path(schema))
     plain = _with_text_keys(config)
-    lines = list(_find_half_characters(plain))
-    if not lines:
-        faults = sorted(_Validator(rules).iter_errors(plain), key=relevance)
-        lines = [*_find_repeated_keys(config), *dict.fromkeys(describe(fault, rules) for fault in faults)]
+    lines = [*_find_repeated_keys(config), *_find_half_characters(plain)]
+    faults = sorted(_Validator(rules).iter_errors(plain), key=relevance)
+    told = (fault for fault in faults if not (isinstance(fault.instance, str) and _HALF.search(fault.instance)))
+    lines += dict.fromkeys(describe(fault, rules) for fault in told)
     if not lines:
         lines = list(find_conflicts(plain))
     if lines:
@@ -121,7 +122,7 @@ def _find_half_characters(value: Any, path: tuple[str, ...] = ()) -> Iterator[st
     elif isinstance(value, list):
         for item in value:
             yield from _find_half_characters(item, path)
-    elif isinstance(value, str) and (half := re.search("[\ud800-\udfff]", value)):
+    elif isinstance(value, str) and (half := _HALF.search(value)):
         yield (
             f"{write_path(path)}: {brief(value)} is not text in UTF-8 ({half.group()!a} is no character); write another name, "
             "and rename what it names"
@@ -129,11 +130,9 @@ def _find_half_characters(value: Any, path: tuple[str, ...] = ()) -> Iterator[st
 
 
 def _with_text_keys(value: Any) -> Any:
-    """Return a configuration as JSON has it, with text for keys, and without numbers that Python refuses to write out."""
+    """Return a configuration as JSON has it, with text for keys."""
     if isinstance(value, Mapping):
         return {_text_key(key): _with_text_keys(item) for key, item in value.items()}
-    if isinstance(value, int) and abs(value) >= GIANT:
-        return Giant()
     return [_with_text_keys(item) for item in value] if isinstance(value, list | tuple) else value
 
 

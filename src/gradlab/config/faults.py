@@ -20,7 +20,6 @@ _NAMES = {
     "null": "null",
 }
 
-GIANT = 10**20  # Python writes out no number of thousands of digits, and nobody reads one of more than 20
 _WITH_EXPONENT = re.compile(r"[-+]?[0-9.]+e[-+]?[0-9]{1,3}", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"0+[1-9][0-9]{0,20}")  # to YAML 08 and 09 are text, since these are no digits of base 8
 _NOT_TEXT = re.compile(r"[-+]?[0-9.]+|null|true|false|\[.*\]", re.IGNORECASE | re.DOTALL)
@@ -28,13 +27,6 @@ _NOT_TEXT = re.compile(r"[-+]?[0-9.]+|null|true|false|\[.*\]", re.IGNORECASE | r
 
 _NOTHING = ("", "null", "none", "~")  # texts that are meant as null where a path may be
 _IN_A_FILE = ", in a file (what stands in {} or [] after --config is always text)"
-
-
-class Giant:
-    """Stands for a whole number that is too long to be written out; it is of no type that a schema knows."""
-
-    def __repr__(self) -> str:
-        return "a number of more than 20 digits"
 
 
 class _Brief(reprlib.Repr):
@@ -48,9 +40,6 @@ class _Brief(reprlib.Repr):
 
     def repr_date(self, value: date, _level: int) -> str:
         return value.isoformat()
-
-    def repr_int(self, value: int, _level: int) -> str:
-        return str(value) if abs(value) < GIANT else repr(Giant())
 
 
 _BRIEF = _Brief()

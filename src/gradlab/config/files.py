@@ -13,6 +13,7 @@ from gradlab.config.faults import brief, cut
 
 _MOST_VALUES, _MOST_LEVELS = 100_000, 20
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_GIANT = 10**4000  # Python writes out no number of 4,300 digits and more, whose hexadecimal digits it reads
 _OCTAL = re.compile(r"[-+]?0[0-7]+")
 
 
@@ -121,7 +122,9 @@ def _refuse_what_misleads(path: str | Path, root: yaml.Node, loader: yaml.SafeLo
 
 
 def _explain_number(written: str, number: float) -> str | None:
-    """Say how YAML 1.1 reads a number of base 60 or 8; nothing of one that is what it looks like."""
+    """Say how YAML 1.1 reads a number of base 60 or 8, or one that is too long; nothing of one that is what it looks like."""
+    if isinstance(number, int) and abs(number) >= _GIANT:
+        return f"{written[:20]}… has more than 4,000 digits; write a smaller number"
     if ":" in written:
         return (
             f"{written} is read as {brief(number)}, since to YAML a colon between digits means base 60; "

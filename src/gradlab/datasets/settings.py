@@ -35,14 +35,6 @@ class FetchSettings:
     timeout: float = 20.0
     retries: int = 2
 
-    def __post_init__(self) -> None:
-        if unknown := [source for source in self.sources if source not in SOURCES]:
-            raise ValueError(f"unknown source {unknown[0]!r}; sources are {', '.join(SOURCES)}")
-        if not self.sources:
-            raise ValueError(f"no source of data is given; sources are {', '.join(SOURCES)}")
-        if not self.timeout > 0 or self.retries < 0:
-            raise ValueError(f"timeout > 0 and retries >= 0 are needed; got {self.timeout} and {self.retries}")
-
     @property
     def cache_folder(self) -> Path:
         """The folder of the cache."""
