@@ -57,7 +57,7 @@ data: setup  ## Fetch and prepare both data sets.
 	@$(SNAKEMAKE) fashion_mnist cifar10
 
 check-data: setup  ## Read the prepared data, and check every byte.
-	@PYTHONPATH=src $(PY) -m gradlab.datasets --check results/data
+	@PYTHONPATH=src $(PY) -m gradlab.datasets.check
 
 report: setup  ## Run the whole study and render results/report.html.
 	@$(SNAKEMAKE)

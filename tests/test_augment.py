@@ -85,8 +85,17 @@ def draw(ranges, count=2000, side=28, seed=0):
     return augment.draw_transforms(ranges, count, side, side, rng=np.random.default_rng(seed))
 
 
+def find_ties(transforms, within, side=28):
+    """Where the rotation takes a pixel from a place halfway between two, to `within`: what is nearest hangs on rounding."""
+    centre = (side - 1) / 2
+    y, x = torch.meshgrid(torch.arange(side) - centre, torch.arange(side) - centre, indexing="ij")
+    angle = torch.from_numpy(np.radians(transforms.angle))[:, None, None]
+    places = torch.stack([x * angle.cos() - y * angle.sin(), x * angle.sin() + y * angle.cos()]) + centre
+    return ((places % 1 - 0.5).abs() < within).any(dim=0)  # (N, side, side)
+
+
 # Neighbouring values differ by 1 at most, so the bound is that on the place, in pixels, whose float32 has 2e-6 as its last
-# digit near the far edge. Another neighbour, taken where two are equally near, would move the result by much more.
+# digit near the far edge. Where two neighbours are equally near, processors differ in the one that is taken.
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-13)])
 @pytest.mark.parametrize("transforms", [draw(PUBLISHED), draw(WIDE), draw(FLAT, 300), SPECIAL])
 def test_a_transform_for_each_image_against_torchvision_image_by_image(transforms, dtype, bound):
@@ -94,7 +103,9 @@ def test_a_transform_for_each_image_against_torchvision_image_by_image(transform
     expected = reference.plain_transforms(images, transforms)
     ours = augment.apply_transforms(images, transforms)
     assert ours.dtype == dtype
-    assert (ours - expected).abs().max() <= bound
+    ties = find_ties(transforms, bound)
+    assert ties.float().mean() < 0.02
+    assert (ours - expected).abs()[~ties].max() <= bound
 
 
 def test_shared_and_per_image_transforms_agree():

@@ -4,6 +4,7 @@
 working directory is no place to import from, so that a `torch.py` beside the notebooks is not taken for torch.
 """
 
+import os
 import platform
 import sys
 from collections.abc import Iterable
@@ -39,6 +40,7 @@ def clean_environment(environment: Iterable[tuple[str, str]], *, private: Path, 
         **kept,
         **count,
         **{name: str(folder) for name, folder in folders.items()},
+        "MATPLOTLIBRC": os.devnull,
         "PYTHONPATH": str(SOURCES),
         "PYTHONNOUSERSITE": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger, which nobody uses here, warns in the notebook
