@@ -43,9 +43,7 @@ class Files:
 
     def run(self) -> None:
         """Run the cell as the workflow does."""
-        manifest, log = self.output / "manifest.json", self.folder / "log.ipynb"
-        options = ("--notebook", self.folder / "cell.ipynb", "--manifest", manifest, "--log", log)
-        run_python("-m", "gradlab.cell", self.folder / "plan.json", NAME, *options, folder=PROJECT, path=PATH)
+        run_python("-m", "gradlab.cell", self.folder / "plan.json", NAME, folder=PROJECT, path=PATH)
 
     def run_papermill(self) -> None:
         """Run the same notebook with papermill's own command."""
@@ -101,5 +99,7 @@ def write_files(folder: Path) -> Files:
     notebook.cells[0].metadata.tags = ["parameters"]
     nbformat.write(notebook, folder / "cell.ipynb")
     (folder / "cell.py").write_text(f"import sys\noutput = sys.argv[1]\n{CODE}", encoding="utf-8")
-    (folder / "plan.json").write_text(json.dumps({"cells": {NAME: {}}}), encoding="utf-8")
+    recipe = {"notebook": str(folder / "cell.ipynb"), "sources": [], "inputs": [], "figures": ["curves.svg"], "digest": ""}
+    plan = {"cells": {NAME: {}}, "recipes": {NAME: recipe}}
+    (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     return Files(folder)
