@@ -99,7 +99,13 @@ def write_files(folder: Path) -> Files:
     notebook.cells[0].metadata.tags = ["parameters"]
     nbformat.write(notebook, folder / "cell.ipynb")
     (folder / "cell.py").write_text(f"import sys\noutput = sys.argv[1]\n{CODE}", encoding="utf-8")
-    recipe = {"notebook": str(folder / "cell.ipynb"), "sources": [], "inputs": [], "figures": ["curves.svg"], "digest": ""}
+    recipe = {
+        "notebook": str(folder / "cell.ipynb"),
+        "sources": [],
+        "inputs": [],
+        "figures": ["curves.svg"],
+        "digest": "",
+    }
     plan = {"cells": {NAME: {}}, "recipes": {NAME: recipe}}
     (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     return Files(folder)

@@ -6,10 +6,13 @@ Each check returns a line that says what is wrong and what to do, or None.
 import getpass
 import os
 import re
+import resource
 import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+
+OPEN_FILES = 256  # that a process has to be allowed
 
 
 class SurroundingsError(RuntimeError):
@@ -33,6 +36,7 @@ def check_surroundings(project: Path, results: Path, data: Path) -> None:
     """
     for fault in (
         _find_missing_packages(project),
+        _find_low_limit(),
         _find_wrong_path(project),
         _find_other_directory(project),
         *(_find_dangling_link(folder) for folder in (results, data)),
@@ -70,6 +74,16 @@ def _find_missing_packages(project: Path) -> str | None:
             f"this snakemake runs in {sys.prefix}, which has no {', '.join(missing[:3])}{' …' * (len(missing) > 3)}: run it as "
             ".venv/bin/python -m snakemake, after `make setup`, or in an environment made from requirements.lock"
         )
+    return None
+
+
+def _find_low_limit() -> str | None:
+    """A kernel has some 60 files open, and what it computes with some more; it may hang where it cannot open them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES <= hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
+    elif soft < OPEN_FILES:
+        return f"a process may have {soft} files open here, and cells need {OPEN_FILES}: raise the limit, with `ulimit -n {OPEN_FILES}`"
     return None
 
 

@@ -98,6 +98,13 @@ def test_a_snakemake_of_another_environment(copy, tmp_path):
     )
 
 
+def test_a_low_limit_of_open_files_is_raised_or_named(copy):
+    command = " ".join([*SNAKEMAKE, "--cores", "1", "--dry-run", JUMP])
+    for limit, status in (("-Sn 64", 0), ("-n 64", 1)):
+        assert copy.start("bash", "-c", f"ulimit {limit}; exec {command}").wait() == status, copy.terminal
+    assert "a process may have 64 files open here, and cells need 256: raise the limit" in copy.terminal
+
+
 @pytest.mark.system
 def test_a_folder_that_is_read_only(copy):
     command = f"mount --bind {copy.root} {copy.root} && mount -o remount,bind,ro {copy.root} && cd {copy.root} && exec "

@@ -5,7 +5,6 @@
 
 import re
 import time
-from functools import cache
 
 require(check_notebooks, [(recipe["notebook"], {**PLAN["cells"][name], "output": ""}) for name, recipe in PLAN["recipes"].items()])
 add_recipes(PLAN, {dataset: digest_content(PREPARING) for dataset in ARRAYS})
@@ -18,18 +17,24 @@ def outdated():
 
 
 def needed_by(wildcards):
-    """The files that a cell reads. Those of a cell that is done are there for the graph alone: none has to be made for it."""
-    recipe = PLAN["recipes"][wildcards.name]
-    files = [file for dataset in recipe["data"] for file in data_of(dataset)] + [metrics_of(name) for name in recipe["reads"]]
-    if wildcards.name in outdated():
-        if outdated()[wildcards.name] and workflow.is_main_process:
-            logger.info(f"{wildcards.name} runs again: {outdated()[wildcards.name]}")
-        if os.path.exists(RESULTS / wildcards.name):
-            run_again(RESULTS / wildcards.name / "manifest.json")
+    """The files that a cell reads.
+
+    Those of a cell that is done are there for the graph alone: nothing is made for it, and what is made beside it for others does
+    not make it run. (Snakemake overlooks a job that has to run where it reads `ancient` files of another one that has to run.)
+    """
+    name, settings = wildcards.name, workflow.dag_settings
+    recipe = PLAN["recipes"][name]
+    files = {file: is_outdated(dataset) for dataset in recipe["data"] for file in data_of(dataset)}
+    files |= {metrics_of(read): read in outdated() for read in recipe["reads"]}
+    if name in outdated():
+        if workflow.is_main_process and outdated()[name]:
+            logger.info(f"{name} runs again: {outdated()[name]}")
+        if os.path.exists(RESULTS / name):
+            run_again(RESULTS / name / "manifest.json")
         require(check_age, files)
-    else:
-        files = [file for file in files if os.path.exists(file)]
-    return list(map(ancient, files))
+    elif not (settings.forceall or settings.forcetargets or settings.forcerun):
+        return [ancient(file) for file, made in files.items() if not made and os.path.exists(file)]
+    return list(files)
 
 
 def check_age(files):

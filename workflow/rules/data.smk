@@ -1,6 +1,8 @@
 # Data: fetch each data set from the first source that has it, verify its content, and lay it out as arrays that every cell
 # maps into memory. The manifest beside them tells whether they were laid out as they would be now.
 
+from functools import cache
+
 ARRAYS = {
     "fashion_mnist": ["train_images", "train_labels", "test_images", "test_labels"],
     "cifar10": [
@@ -31,15 +33,21 @@ def data_of(dataset):
     return [str(DATA / dataset / file) for file in ("dataset.json", *(f"{array}.npy" for array in ARRAYS[dataset]), "manifest.json")]
 
 
+@cache
+def is_outdated(dataset):
+    """Tell whether a data set is not there, or was prepared by other code than there is."""
+    try:
+        manifest = read_manifest(DATA / dataset / "manifest.json")
+    except ValueError:
+        manifest = None
+    return manifest is None or manifest["inputs"] != PREPARING
+
+
 def check_prepared(dataset):
-    """Have a data set prepared anew where it was prepared by other code than there is."""
+    """Have a data set prepared anew where it is outdated."""
 
     def check(wildcards):
-        try:
-            manifest = read_manifest(DATA / dataset / "manifest.json")
-        except ValueError:
-            manifest = None
-        if manifest is None or manifest["inputs"] != PREPARING:
+        if is_outdated(dataset):
             run_again(*data_of(dataset))
         return []
 
