@@ -14,7 +14,7 @@ from typing import Any
 
 SOURCES = Path(__file__).parent.parent
 
-# What the environment says to Python, Jupyter and matplotlib is meant for the user's own work, and changes results or their look.
+# What the environment says to Python, Jupyter and matplotlib is for the user's own work, and changes results or their look.
 _FOREIGN = ("PYTHON", "JUPYTER_", "IPYTHON", "MPL", "MATPLOTLIB")
 _OWN = {*sys.stdlib_module_names, "gradlab", "__main__"}
 

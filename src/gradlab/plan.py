@@ -14,10 +14,10 @@ from gradlab.sources import PACKAGE, imported_packages, imported_sources
 def add_recipes(plan: dict[str, Any], preparing: Mapping[str, str]) -> None:
     """Complete the recipes of a plan, in place, from what is in the working directory, which is the project.
 
-    Each comes with `notebook`, `data` (names of data sets), `reads` (cells whose metrics it reads), and `figures` (files that it
-    writes beside the others). It gets `sources` (the modules that the notebook imports), `packages` (the versions of other packages
-    that these import), and `digest`: of all of this with the contents of the files, of the parameters, and of the digests of
-    the cells that it reads. So a change is a change of all cells that depend on it.
+    Each comes with `notebook`, `data` (names of data sets), `reads` (cells whose metrics it reads), and `figures` (files that
+    it writes beside the others). It gets `sources` (the modules that the notebook imports), `packages` (the versions of other
+    packages that these import), and `digest`: of all of this with the contents of the files, of the parameters, and of the
+    digests of the cells that it reads. So a change is a change of all cells that depend on it.
 
     Parameters
     ----------

@@ -83,7 +83,10 @@ def _find_low_limit() -> str | None:
     if soft < OPEN_FILES <= hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
     elif soft < OPEN_FILES:
-        return f"a process may have {soft} files open here, and cells need {OPEN_FILES}: raise the limit, with `ulimit -n {OPEN_FILES}`"
+        return (
+            f"a process may have {soft} files open here, and cells need {OPEN_FILES}: raise the limit, with `ulimit -n "
+            f"{OPEN_FILES}`"
+        )
     return None
 
 
@@ -99,8 +102,8 @@ def _find_wrong_path(project: Path) -> str | None:
 def _find_other_directory(project: Path) -> str | None:
     if not os.path.samefile(project, os.curdir):
         return (
-            f"the working directory is {Path.cwd()}: run snakemake in {project}, without --directory; where results go, the key "
-            "`results` says"
+            f"the working directory is {Path.cwd()}: run snakemake in {project}, without --directory; where results go, the "
+            "key `results` says"
         )
     return None
 

@@ -96,10 +96,7 @@ def copy_project(project: Path, prepared_data: Path, tmp_path_factory: pytest.Te
 
 @pytest.fixture
 def linked(quick: Copy, tmp_path: Path) -> Copy:
-    """The quick study once more, with Snakemake's records, to be damaged: its files are links to those of the one that all share.
-
-    To change one, replace it.
-    """
+    """The quick study once more, to be damaged: its files are hard links to those that all share. To change one, replace it."""
     copy = Copy(tmp_path / "project", quick.options)
     shutil.copytree(quick.root, copy.root, symlinks=True, copy_function=os.link)
     return copy

@@ -171,10 +171,14 @@ def test_what_was_deleted_is_made_again_and_only_that(linked):
     (results / "autodiff/published/jump/manifest.json").unlink()
     (results / "autodiff/published/power/detail.svg").unlink()
     shutil.rmtree(results / "regularization/published/coarse")
+    (results / "regularization/published/fine-0/manifest.json").unlink()  # reads what was deleted just now
+    (results / "batch_size/corrected/search-16/search.svg").unlink()
     shutil.rmtree(results / "autodiff/corrected")
     (results / "pages/autodiff/published/step.html").unlink()
     (linked.root / "results/data").unlink()
     deleted = {
+        "batch_size/corrected/search-16",
+        "regularization/published/fine-0",
         "autodiff/published/jump",
         "autodiff/published/power",
         "regularization/published/coarse",

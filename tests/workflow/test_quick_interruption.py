@@ -62,7 +62,7 @@ def find_states(copy):
 
 @pytest.fixture(scope="module")
 def interrupted(copy_project):
-    """A copy in which the quick study was killed, once for every victim, and then run; what was hit, and when (in complete cells)."""
+    """A copy in which the quick study was killed, once for every victim, and then run; what was hit, after how many cells."""
     copy = copy_project("--configfile", "config/quick.yaml")
     moments = random.Random(0)
     story, process = [], None
