@@ -125,13 +125,14 @@ onstart:
     global run_lock  # held until this process ends; Snakemake's own lock, which stays behind a killed run, is off
     if workflow.local_exec:  # on other machines, each job finds out for itself
         require(check_device, DEVICE)
+    run_lock = FileLock(".snakemake/run.lock")
     try:
-        run_lock = FileLock(".snakemake/run.lock")
         run_lock.acquire(timeout=0)
-        save_json(PLAN_FILE, PLAN, sort_keys=False)  # the report keeps the order of the plan
     except Timeout:
         raise WorkflowError("another run is going on in this folder; wait for its end, or end it")
-    except NotImplementedError:  # a file system without locks
-        save_json(PLAN_FILE, PLAN, sort_keys=False)
+    except OSError as error:
+        logger.warning(f"this folder cannot be locked ({error.strerror}): see to it that one run at a time goes on in it")
+    try:
+        save_json(PLAN_FILE, PLAN, sort_keys=False)  # the report keeps the order of the plan
     except OSError as error:
         raise WorkflowError(f"{PLAN_FILE} could not be written: {error.strerror}; {remedy_of(error)}")

@@ -106,15 +106,18 @@ def _find_tool(name: str) -> str:
 def _run(command: list[str], folder: Path, *, name: str, check: bool = True) -> str:
     """Run a command in a folder and return its first complaint; a failure raises with the first four as the reason."""
     with tempfile.TemporaryFile(dir=folder) as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**os.environ, "LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:  # a script of an environment that was moved, say
+            raise SourceError(f"{command[0]} cannot be started ({error.strerror})") from error
         try:
             status = process.wait(timeout=PACKAGE_TIMEOUT)
         except BaseException as error:
