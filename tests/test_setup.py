@@ -203,7 +203,17 @@ def test_a_python_without_venv_is_refused_with_the_remedy(project, tmp_path, use
 def equipped(project: Path, tmp_path: Path) -> Path:
     """A copy of the project, in a folder with a space in its name, whose environment takes all packages from this one."""
     root = tmp_path / "my project"
-    parts = ("Makefile", "Snakefile", "config", "notebooks", "profiles", "requirements.lock", "src", "workflow")
+    parts = (
+        "Makefile",
+        "Snakefile",
+        "config",
+        "notebooks",
+        "profiles",
+        "pyproject.toml",
+        "requirements.lock",
+        "src",
+        "workflow",
+    )
     for part in parts:
         copy = shutil.copytree if (project / part).is_dir() else shutil.copy2
         root.mkdir(exist_ok=True)

@@ -165,7 +165,7 @@ def test_an_edit_runs_again_what_depends_on_it_and_nothing_else(quick, path, old
 
 
 def test_what_was_deleted_is_made_again_and_only_that(linked):
-    """A manifest, a plot, a cell's folder that others read from, a page, the prepared data: all at once, in a real run."""
+    """A manifest, a plot, a cell's folder that others read from, a page: all at once, in a real run."""
     results = linked.root / "results/quick"
     before = find_outputs(results)
     (results / "autodiff/published/jump/manifest.json").unlink()
@@ -175,7 +175,6 @@ def test_what_was_deleted_is_made_again_and_only_that(linked):
     (results / "batch_size/corrected/search-16/search.svg").unlink()
     shutil.rmtree(results / "autodiff/corrected")
     (results / "pages/autodiff/published/step.html").unlink()
-    (linked.root / "results/data").unlink()
     deleted = {
         "batch_size/corrected/search-16",
         "regularization/published/fine-0",
@@ -211,8 +210,15 @@ def test_without_snakemakes_records_manifests_decide(linked):
     assert {path: path.stat().st_mtime_ns for path in (linked.root / "results/quick").rglob("*")} == before
     assert "gradient_check runs again: ran with step = 1e-05, planned is 1e-06" in dry
     assert "torch_functions runs again: src/gradlab/torch_functions.py has changed since" in dry
-    linked.snakemake("--", "autodiff")
+    linked.snakemake("results/quick/autodiff/corrected/torch_functions/manifest.json")
     assert linked.planned() == GRADIENT_CHECK | REPORT
+
+
+def test_data_that_were_deleted_are_made_again_only_for_cells_that_have_to_run(linked):
+    (linked.root / "results/data").unlink()
+    assert linked.planned() == set()
+    (linked.root / "results/quick/regularization/published/gradient_check/errors.svg").unlink()
+    assert linked.planned() == {"Fetching"} | GRADIENT_CHECK | REPORT
 
 
 def test_a_changed_byte_is_found(linked):

@@ -89,4 +89,7 @@ def test_asked_again_what_failed_runs_again_until_it_is_mended(broken, quick):
     notebook.with_suffix(".whole").replace(notebook)
     copy.snakemake()
     assert copy.planned() == set()
-    assert find_outputs(copy.root / "results/quick") == find_outputs(quick.root / "results/quick")
+    found, expected = (find_outputs(project.root / "results/quick") for project in (copy, quick))
+    for outputs in (found, expected):
+        del outputs["plan.json"]  # tells the time limit
+    assert found == expected

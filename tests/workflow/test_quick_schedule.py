@@ -51,7 +51,7 @@ def test_the_longest_cell_starts_first_and_the_time_left_is_said_once_it_was_mea
 def test_rules_ask_a_cluster_for_what_their_cells_were_measured_to_need(copy_project):
     copy = copy_project()
     with copy.edited(
-        "workflow/rules/common.smk", "{time_left}", " needs {threads} {resources.mem_mb} {resources.runtime};"
+        "workflow/rules/cell.smk", "{time_left}", " needs {threads} {resources.mem_mb} {resources.runtime};"
     ):
         terminal = copy.snakemake("--dry-run").stdout
     asked = {

@@ -98,6 +98,11 @@ for notebook, needs in NOTEBOOKS.items():
             runtime=needs["runtime"],
         params:
             parameters=parameters_of,
+            # For the captions of `snakemake --report`.
+            notebook=f"notebooks/{notebook}.ipynb",
+            study=lambda wildcards: wildcards.name.split("/")[0],
+            protocol=lambda wildcards: wildcards.name.split("/")[1],
+            cell=lambda wildcards: wildcards.name.split("/")[2],
         localrule: needs["local"]
         message:
             "{wildcards.name}{time_left} with {params.parameters}"

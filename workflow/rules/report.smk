@@ -5,8 +5,8 @@ PUBLISHED, TEMPLATES = "workflow/published", "workflow/report"
 # What `make bench` found, on this machine or another, and what `make verify` found, where it has run.
 BENCHMARKS, REPEATABILITY = "benchmarks/results.json", RESULTS / "repeatability.json"
 RENDER_REPORT = (
-    "{PYTHON} gradlab.report {PLAN_FILE:q} --published {PUBLISHED} --templates {TEMPLATES} --data {DATA:q} "
-    "--benchmarks {BENCHMARKS}"
+    "{PYTHON} gradlab.report {PLAN_FILE:q} --published {PUBLISHED:q} --templates {TEMPLATES:q} --data {DATA:q} "
+    "--benchmarks {BENCHMARKS:q}"
 )
 
 
