@@ -9,10 +9,12 @@ import sys
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import machine
 import psutil
@@ -284,10 +286,20 @@ def broken(tmp_path: Path) -> Path:
     return path
 
 
+def in_a_thread(call: Callable[[], Any]) -> Any:
+    """Call something where no other test's Playwright runs: a thread has one at most."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
+
+
 def test_a_browser_that_does_not_start_does_not_count(broken, monkeypatch):
     monkeypatch.setenv("CHROMIUM", str(broken))
-    with sync_playwright() as playwright, closing(machine.launch_browser(playwright)) as browser:
-        assert browser.version
+
+    def launch():
+        with sync_playwright() as playwright, closing(machine.launch_browser(playwright)) as browser:
+            return browser.version
+
+    assert in_a_thread(launch)
 
 
 def test_where_no_browser_starts_each_is_named_with_the_reason(broken, monkeypatch):
@@ -295,8 +307,13 @@ def test_where_no_browser_starts_each_is_named_with_the_reason(broken, monkeypat
     monkeypatch.setenv("PATH", "/no/such/folder")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(broken.parent / "none"))
     said = r"no browser starts \(.*/chromium: .*libnss3.*; of Playwright: .*\); install Chromium, or set CHROMIUM to its path"
-    with sync_playwright() as playwright, pytest.raises(machine.MissingError, match=said):
-        machine.launch_browser(playwright)
+
+    def launch():
+        with sync_playwright() as playwright:
+            machine.launch_browser(playwright)
+
+    with pytest.raises(machine.MissingError, match=said):
+        in_a_thread(launch)
 
 
 def test_services_take_root(monkeypatch, capsys):

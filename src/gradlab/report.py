@@ -112,9 +112,7 @@ def render_report(
         data=describe_data(results, data),
     )
     _write(report, html)
-    _save_manifest(
-        plan_file, [published, templates, *data.glob("*/dataset.json"), root / COMPARISON, *filter(None, [benchmarks])]
-    )
+    _save_manifest(plan_file, [published, templates, root / COMPARISON, *filter(None, [benchmarks])])
     return report
 
 

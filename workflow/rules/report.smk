@@ -12,7 +12,7 @@ RENDER_REPORT = (
 
 def cells_in_report(wildcards):
     """All cells; and the report is rendered again where any of what it is made from has changed."""
-    materials = [PUBLISHED, TEMPLATES, BENCHMARKS, REPEATABILITY, *(DATA / dataset / "dataset.json" for dataset in ARRAYS)]
+    materials = [PUBLISHED, TEMPLATES, BENCHMARKS, REPEATABILITY]
     if not is_rendered(PLAN, RESULTS, list(map(Path, materials))):
         run_again(RESULTS / "report.html")
     return cells_of("published", "corrected")
