@@ -327,7 +327,7 @@ def test_stopped_command_leaves_nothing_behind(tmp_path):
     tools, cache = tmp_path / "tools", tmp_path / "cache"
     tools.mkdir()
     os.mkfifo(tmp_path / "alive")
-    (tools / "npm").write_text(f"#!/bin/sh\nexec 3>{tmp_path}/alive\nsleep 60 &\necho started >&3\nwait\n")
+    (tools / "npm").write_text(f"#!/bin/sh\nexec 3>{tmp_path}/alive\nsleep 60 &\nsleep 1\necho started >&3\nwait\n")
     (tools / "npm").chmod(0o755)
     plan = write_plan(
         tmp_path / "plan.json", "cifar10", destination=str(tmp_path / "arrays"), sources=["packages"], cache=str(cache)

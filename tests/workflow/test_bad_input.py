@@ -1,6 +1,7 @@
 """Configurations and notebooks that cannot work: the command line of snakemake refuses them before anything runs."""
 
 import shutil
+import stat
 from contextlib import contextmanager
 
 import pytest
@@ -35,10 +36,14 @@ def call(copy):
 
 
 def snapshot(root):
-    """Everything below a folder but what snakemake says: what it is and how large, and when it was written."""
+    """Everything below a folder but what snakemake says: what it is and, of files, how large, and when they were written."""
     own = {".snakemake", "__pycache__", "terminal.txt"}
     found = {path: path.lstat() for path in root.rglob("*") if not own & set(path.relative_to(root).parts)}
-    return {path: (about.st_mode, about.st_size, about.st_mtime_ns) for path, about in found.items()}
+    # The times of folders tell of byte code that was written into them.
+    written = {
+        path: (about.st_size, about.st_mtime_ns) for path, about in found.items() if not stat.S_ISDIR(about.st_mode)
+    }
+    return {path: (about.st_mode, written.get(path)) for path, about in found.items()}
 
 
 def assert_shows(terminal, message):
