@@ -19,6 +19,7 @@ from typing import Any
 import machine
 import psutil
 import pytest
+from copies import copy_parts
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from playwright.sync_api import sync_playwright
@@ -216,10 +217,8 @@ def equipped(project: Path, tmp_path: Path) -> Path:
         "src",
         "workflow",
     )
-    for part in parts:
-        copy = shutil.copytree if (project / part).is_dir() else shutil.copy2
-        root.mkdir(exist_ok=True)
-        copy(project / part, root / part)
+    root.mkdir()
+    copy_parts(project, root, parts)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = root / ".venv/lib" / version / "site-packages"
     packages.mkdir(parents=True)

@@ -62,7 +62,7 @@ def run_cell(
     figures
         The names of the files that the notebook has to write beside metrics and curves.
     recipe
-        The digest of all that the plan knows of the cell; see `gradlab.manifest`.
+        The digest of all that the plan knows of the cell; see `gradlab.plan`.
     threads
         Threads of BLAS, OpenMP and torch.
     time_limit

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gradlab.sources import find_distributions
+
 SOURCES = Path(__file__).parent.parent
 
 # What the environment says to Python, Jupyter and matplotlib is for the user's own work, and changes results or their look.
@@ -57,20 +59,6 @@ def describe_environment() -> dict[str, Any]:
         "distributions": {name: metadata.version(name) for name in sorted(find_distributions(loaded - _OWN))},
         "gpu": torch.cuda.get_device_name() if gpu else None,
     }
-
-
-def find_distributions(modules: Iterable[str]) -> set[str]:
-    """Return the installed distributions that give these top-level modules; a module without one is passed over."""
-    found, others = set(), []
-    for name in modules:
-        try:  # most have the name of their module, and looking up the others takes long
-            found.add(metadata.distribution(name).name)
-        except (metadata.PackageNotFoundError, ValueError):
-            others.append(name)
-    if others:
-        given = metadata.packages_distributions()
-        found |= {distribution for name in others for distribution in given.get(name, ())}
-    return found
 
 
 def main() -> None:

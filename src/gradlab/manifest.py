@@ -61,22 +61,19 @@ def read_cell_manifest(file: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def find_changes(
+def inspect_cell(
     folder: Path,
-    manifest: Mapping[str, Any],
     parameters: Mapping[str, Any],
     recipe: Mapping[str, Any] | None,
     *,
-    digest: Callable[[Path], str] | None = sha256,
-) -> Iterator[str]:
-    """Say in what a cell differs from its manifest, a phrase for each difference.
+    digest: Callable[[Path], str] | None,
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """Return the manifest of a cell, and in what it no longer is as that says, a phrase for each difference.
 
     Parameters
     ----------
     folder
         The folder of its results.
-    manifest
-        What `read_cell_manifest` returns.
     parameters
         What is planned.
     recipe
@@ -84,7 +81,20 @@ def find_changes(
     digest
         Returns the digest of an input; None where inputs are not to be looked up. One that is gone is passed over: data can
         be made again, and whether a module is still imported, the recipe says.
+
+    Returns
+    -------
+    manifest
+        None where there is none, or it cannot be read.
+    changes
+        Empty where the cell is as planned, or has no manifest.
     """
+    try:
+        manifest = read_cell_manifest(folder / "manifest.json")
+    except ValueError as error:
+        return None, (f"its manifest cannot be read ({error})",)
+    if manifest is None:
+        return None, ()
     found = list(_find_other_parameters(parameters, manifest["parameters"]))
     if digest is not None:
         for path, before in manifest["inputs"].items():
@@ -97,8 +107,7 @@ def find_changes(
                 found.append(f"ran with {name} {before}, installed is {version}")
         if not found and manifest.get("recipe") != recipe["digest"]:
             found.append("ran with other code or data, or a cell that it reads has changed")
-    yield from found
-    yield from find_changed_outputs(folder, manifest)
+    return manifest, (*found, *find_changed_outputs(folder, manifest))
 
 
 def find_changed_outputs(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -130,13 +139,7 @@ def find_outdated(plan: Mapping[str, Any], root: Path) -> dict[str, str]:
     digest = cache(sha256)  # cells share most of what goes in
     outdated = {}
     for name, parameters in plan["cells"].items():
-        try:
-            manifest = read_cell_manifest(root / name / "manifest.json")
-        except ValueError as error:
-            outdated[name] = f"its manifest cannot be read ({error})"
-            continue
-        if manifest is None:
-            outdated[name] = ""
-        elif changes := list(find_changes(root / name, manifest, parameters, plan["recipes"][name], digest=digest)):
-            outdated[name] = changes[0]
+        manifest, changes = inspect_cell(root / name, parameters, plan["recipes"][name], digest=digest)
+        if manifest is None or changes:
+            outdated[name] = next(iter(changes), "")
     return outdated

@@ -19,31 +19,36 @@ class SurroundingsError(RuntimeError):
     """Nothing can be run here; the message says why, and what to do."""
 
 
-def check_surroundings(project: Path, results: Path, data: Path) -> None:
+def check_surroundings(project: Path) -> None:
     """Refuse a place, or an environment, in which a run would fail or compute with something else than it says.
 
     Parameters
     ----------
     project
         The folder of the Snakefile.
-    results, data
-        The folders that are written to, relative to the project.
 
     Raises
     ------
     SurroundingsError
         The first fault.
     """
-    for fault in (
+    _refuse(
         _find_missing_packages(project),
         _find_low_limit(),
         _find_wrong_path(project),
         _find_other_directory(project),
-        *(_find_dangling_link(folder) for folder in (results, data)),
-        *(_find_read_only(folder) for folder in (Path(), results, data)),
-    ):
-        if fault:
-            raise SurroundingsError(fault)
+        _find_read_only(Path()),
+    )
+
+
+def check_folders(*folders: Path) -> None:
+    """Refuse folders that cannot be written to; raises as `check_surroundings`."""
+    _refuse(*map(_find_dangling_link, folders), *map(_find_read_only, folders))
+
+
+def _refuse(*faults: str | None) -> None:
+    for fault in filter(None, faults):
+        raise SurroundingsError(fault)
 
 
 def clean_process(project: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gradlab.files import sha256
-from gradlab.manifest import find_changes, read_cell_manifest
+from gradlab.manifest import inspect_cell
 
 
 class PlanError(RuntimeError):
@@ -155,13 +155,8 @@ def load_results(plan_file: Path, *, look_up_inputs: bool = True) -> dict[str, C
     digest = cache(sha256) if look_up_inputs else None  # cells share most of the files that went in
     results = {}
     for name, parameters in plan["cells"].items():
-        try:
-            manifest, outdated = read_cell_manifest(root / name / "manifest.json"), ()
-        except ValueError as error:
-            manifest, outdated = None, (f"its manifest cannot be read ({error})",)
-        if manifest is not None:
-            recipe = plan.get("recipes", {}).get(name)
-            outdated = tuple(find_changes(root / name, manifest, parameters, recipe, digest=digest))
+        recipe = plan.get("recipes", {}).get(name)
+        manifest, outdated = inspect_cell(root / name, parameters, recipe, digest=digest)
         results[name] = CellResult(
             name=name,
             parameters=parameters,

@@ -7,7 +7,7 @@ another version, reruns the cells that use it and no others.
 import ast
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -49,16 +49,21 @@ def imported_packages(*files: str | Path, package: Path = PACKAGE) -> dict[str, 
     for file in [*map(Path, files), *imported_sources(*files, package=package)]:
         names |= {name.partition(".")[0] for name in _names(file)}
     names -= {package.name, *sys.stdlib_module_names}
-    distributions = {distribution for name in names for distribution in _distributions(name)}
-    return {distribution: metadata.version(distribution) for distribution in sorted(distributions)}
+    return {distribution: metadata.version(distribution) for distribution in sorted(find_distributions(names))}
 
 
-def _distributions(name: str) -> list[str]:
-    """Return what gives a module: most have its name, and looking up the others takes long. Nothing where none is installed."""
-    try:
-        return [metadata.distribution(name).name]
-    except metadata.PackageNotFoundError:
-        return metadata.packages_distributions().get(name, [])
+def find_distributions(modules: Iterable[str]) -> set[str]:
+    """Return the installed distributions that give these top-level modules; a module without one is passed over."""
+    found, others = set(), []
+    for name in modules:
+        try:  # most have the name of their module, and looking up the others takes long
+            found.add(metadata.distribution(name).name)
+        except (metadata.PackageNotFoundError, ValueError):
+            others.append(name)
+    if others:
+        given = metadata.packages_distributions()
+        found |= {distribution for name in others for distribution in given.get(name, ())}
+    return found
 
 
 def python_of(cell: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from copies import copy_parts
 from machine import launch_browser
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -81,12 +82,7 @@ def copy_project(project: Path, prepared_data: Path, tmp_path_factory: pytest.Te
 
     def copy(*options: str) -> Copy:
         root = tmp_path_factory.mktemp("project")
-        for part in PARTS:
-            source = project / part
-            if source.is_dir():
-                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy2(source, root / part)
+        copy_parts(project, root, PARTS)
         (root / "results").mkdir()
         (root / "results/data").symlink_to(prepared_data)
         return Copy(root, options)

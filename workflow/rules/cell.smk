@@ -7,7 +7,7 @@ import re
 import time
 
 require(check_notebooks, [(recipe["notebook"], {**PLAN["cells"][name], "output": ""}) for name, recipe in PLAN["recipes"].items()])
-add_recipes(PLAN, {dataset: digest_content(PREPARING) for dataset in ARRAYS})
+add_recipes(PLAN, {dataset: digest_content(PREPARED_BY) for dataset in ARRAYS})
 
 
 @cache
@@ -55,6 +55,14 @@ def memory_of(megabytes):
     return lambda wildcards: 6000 if gpus_of(wildcards) else megabytes
 
 
+def part_of_name(number):
+    """Return a function that gives a part of a cell's name: its study, its protocol, or what it is called there."""
+    return lambda wildcards: wildcards.name.split("/")[number]
+
+
+study_of, protocol_of, cell_of = map(part_of_name, range(3))
+
+
 def cell_file(file):
     """A file that a cell writes, marked for `snakemake --report`; its caption has its name."""
     contents = {
@@ -65,10 +73,10 @@ def cell_file(file):
     return report(
         RESULTS / "{name}" / file,
         caption=f"../report/captions/{file}.rst",
-        category=lambda wildcards: STUDIES[wildcards.name.split("/")[0]].title,
-        subcategory=lambda wildcards: {"published": "As published", "corrected": "Corrected"}[wildcards.name.split("/")[1]],
+        category=lambda wildcards: STUDIES[study_of(wildcards)].title,
+        subcategory=lambda wildcards: {"published": "As published", "corrected": "Corrected"}[protocol_of(wildcards)],
         labels=lambda wildcards: {
-            "cell": wildcards.name.split("/")[2],
+            "cell": cell_of(wildcards),
             "file": contents.get(file, f"figure: {Path(file).stem.replace('_', ' ')}"),
         },
     )
@@ -100,9 +108,9 @@ for notebook, needs in NOTEBOOKS.items():
             parameters=parameters_of,
             # For the captions of `snakemake --report`.
             notebook=f"notebooks/{notebook}.ipynb",
-            study=lambda wildcards: wildcards.name.split("/")[0],
-            protocol=lambda wildcards: wildcards.name.split("/")[1],
-            cell=lambda wildcards: wildcards.name.split("/")[2],
+            study=study_of,
+            protocol=protocol_of,
+            cell=cell_of,
         localrule: needs["local"]
         message:
             "{wildcards.name}{time_left} with {params.parameters}"

@@ -10,18 +10,18 @@ PROJECT = Path(workflow.basedir)
 # Snakemake imports from the folder of the Snakefile, where a file named like a module, torch.py say, would be taken for it.
 sys.path[:] = [str(PROJECT / "src"), *(path for path in sys.path if path not in ("", str(PROJECT)))]
 
-from gradlab.preflight import SurroundingsError, check_surroundings, clean_process
+from gradlab.preflight import SurroundingsError, check_folders, check_surroundings, clean_process
 
 clean_process(PROJECT)
-RESULTS, DATA = Path("results"), Path("results/data")  # the latter is a folder, or a link to one; both studies share it
 try:
-    check_surroundings(PROJECT, RESULTS, DATA)
+    check_surroundings(PROJECT)
 except SurroundingsError as error:
     sys.exit(f"gradlab: {error}")  # a WorkflowError names this file, whose path may be what is wrong
 
 from filelock import FileLock, Timeout
 
 from gradlab.config import ConfigError, check_config, read_config
+from gradlab.datasets import PREPARING
 from gradlab.devices import DeviceError, check_device, resolve_device
 from gradlab.files import remedy_of, save_json, sha256
 from gradlab.lifetime import RUN_VARIABLE
@@ -51,8 +51,8 @@ configfile: "config/config.yaml"
 
 require(check_config, config, PROJECT / "workflow/schemas/config.schema.yaml")
 
-RESULTS = Path(config["results"])
-require(check_surroundings, PROJECT, RESULTS, DATA)
+RESULTS, DATA = Path(config["results"]), Path("results/data")  # the latter is a folder, or a link to one; all studies share it
+require(check_folders, RESULTS, DATA)
 # What the corrected cells that train with torch are trained on: a parameter of these cells.
 DEVICE = resolve_device(config["device"])
 

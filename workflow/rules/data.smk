@@ -24,8 +24,8 @@ for dataset in ARRAYS:
     }
 
 
-# A change of how the content is laid out makes new arrays; how it is found does not matter, since its digest is checked.
-PREPARING = {file: sha256(PROJECT / file) for file in ("src/gradlab/datasets/prepare.py", "src/gradlab/datasets/decode.py")}
+# The digests of the code that lays the content out: a change of it makes new arrays.
+PREPARED_BY = {file: sha256(PROJECT / file) for file in PREPARING}
 
 
 def data_of(dataset):
@@ -40,7 +40,7 @@ def is_outdated(dataset):
         manifest = read_manifest(DATA / dataset / "manifest.json")
     except ValueError:
         manifest = None
-    return manifest is None or manifest["inputs"] != PREPARING
+    return manifest is None or manifest["inputs"] != PREPARED_BY
 
 
 def check_prepared(dataset):

@@ -9,3 +9,7 @@ in the user's cache; `archives` and `decode` read the formats they come in. `pre
 from gradlab.datasets.load import Dataset, DatasetError, load_cifar10, load_fashion_mnist
 
 __all__ = ["Dataset", "DatasetError", "load_cifar10", "load_fashion_mnist"]
+
+# The modules on which the prepared arrays depend beside the content; how that was found does not matter, since its digest is
+# checked. Here, because the workflow asks at every start, and `prepare` imports NumPy.
+PREPARING = ("src/gradlab/datasets/prepare.py", "src/gradlab/datasets/decode.py")

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from gradlab.datasets import decode
+from gradlab.datasets import PREPARING
 from gradlab.datasets.decode import read_idx, read_records
 from gradlab.datasets.identity import CIFAR10Spec, FashionMNISTSpec, Spec
 from gradlab.files import atomic_path, remove_leftovers, save_json, sha256
 
 CHUNK = 2_000  # images standardised at once: 49 MB in float64
 PROJECT = Path(__file__).parents[3]
-# What the arrays depend on beside the content. How that was found does not matter, since its digest is checked.
-CODE = (Path(__file__), Path(decode.__file__))
 
 
 def standardise(pixels: np.ndarray) -> np.ndarray:
@@ -109,7 +107,7 @@ def _list_content(spec: Spec) -> dict[str, str]:
 
 
 def _make_manifest(description: Path) -> dict[str, Any]:
-    inputs = {file.relative_to(PROJECT).as_posix(): sha256(file) for file in CODE}
+    inputs = {file: sha256(PROJECT / file) for file in PREPARING}
     return {"inputs": inputs, "outputs": {description.name: sha256(description)}}
 
 
