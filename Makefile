@@ -57,7 +57,7 @@ data: setup  ## Fetch and prepare both data sets.
 	@$(SNAKEMAKE) fashion_mnist cifar10
 
 check-data: setup  ## Read the prepared data, and check every byte.
-	@PYTHONPATH=src $(PY) -m gradlab.datasets.check
+	@PYTHONPATH=src $(PY) -m gradlab.data.check
 
 report: setup  ## Run the whole study and render results/report.html.
 	@$(SNAKEMAKE)
@@ -70,7 +70,7 @@ ledger: setup  ## Compare with the published figures; fail where one that must b
 
 verify: report  ## Run every cell a second time, and let the report say which gave the same bytes.
 	@$(SNAKEMAKE) --config results=$(RESULTS)/again -- published corrected
-	@PYTHONPATH=src $(PY) -m gradlab.repeatability $(RESULTS)/plan.json $(RESULTS)/again/plan.json; \
+	@PYTHONPATH=src $(PY) -m gradlab.engine.verify $(RESULTS)/plan.json $(RESULTS)/again/plan.json; \
 		status=$$?; $(SNAKEMAKE) && exit $$status
 
 serve: setup  ## Serve the report to browsers on this machine alone (RESULTS=results/quick for the quick study).
@@ -79,7 +79,7 @@ serve: setup  ## Serve the report to browsers on this machine alone (RESULTS=res
 	@$(PY) -u -m http.server --bind 127.0.0.1 --directory "$(RESULTS)" $(PORT)
 
 archive: setup  ## Pack report, results and project into one zip with an RO-Crate (RESULTS as for serve).
-	@PYTHONPATH=src $(PY) -m gradlab.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
+	@PYTHONPATH=src $(PY) -m gradlab.engine.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
 
 test: lint browser data  ## Run all tests that need no root, in two processes.
 	@$(PYTEST) -m "not system" $(PYTEST_ARGS)

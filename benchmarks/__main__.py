@@ -18,8 +18,8 @@ import torch
 
 from benchmarks.no_op import UnfinishedError
 from benchmarks.timing import Places, report, time_rounds
-from gradlab.cell import describe_commit, describe_machine
-from gradlab.datasets import DatasetError
+from gradlab.data import DatasetError
+from gradlab.engine.cell import describe_commit, describe_machine
 from gradlab.files import save_json
 
 # How often each contender runs: more often where a run is short.

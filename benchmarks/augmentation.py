@@ -11,7 +11,7 @@ from torchvision_cpu import torchvision
 
 from benchmarks.fashion import TEST, load_images
 from benchmarks.timing import Benchmark, Places, Target
-from gradlab import augment
+from gradlab.studies.augmentation import augment
 
 RANGES = augment.TransformRanges(scale=(0.75, 1), ratio=(3 / 4, 4 / 3), max_angle=10)
 

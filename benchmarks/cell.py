@@ -18,9 +18,11 @@ PARAMETERS = 'output: str = "out"'
 CODE = """
 import pandas
 from matplotlib.figure import Figure
-from gradlab import augment, models, sgd
-from gradlab.plots import augmentation, style
-from gradlab.record import save_curves, save_figure, save_metrics
+from gradlab.lab import models, sgd
+from gradlab.studies.augmentation import augment
+from gradlab.lab import style
+from gradlab.studies.augmentation import plots
+from gradlab.lab.record import save_curves, save_figure, save_metrics
 curves = pandas.DataFrame({"pass": range(100), "metric": "loss", "value": 0.5})
 figure = Figure()
 figure.subplots().plot(curves["pass"], curves["value"])
@@ -43,7 +45,7 @@ class Files:
 
     def run(self) -> None:
         """Run the cell as the workflow does."""
-        run_python("-m", "gradlab.cell", self.folder / "plan.json", NAME, folder=PROJECT, path=PATH)
+        run_python("-m", "gradlab.engine.cell", self.folder / "plan.json", NAME, folder=PROJECT, path=PATH)
 
     def run_papermill(self) -> None:
         """Run the same notebook with papermill's own command."""
@@ -75,7 +77,7 @@ def compare(places: Places) -> Benchmark:
         name="cell",
         title="A cell that imports what cells import, and saves a table, a figure and a few numbers",
         contenders={
-            "gradlab.cell": lambda: run(files.run),
+            "gradlab.engine.cell": lambda: run(files.run),
             "papermill": lambda: run(files.run_papermill),
             "its code as a script": lambda: run(files.run_script),
         },

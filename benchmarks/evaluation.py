@@ -8,7 +8,7 @@ from reference import plain_accuracy, plain_conv_net, plain_loss
 
 from benchmarks.fashion import TEST, load_images, set_parameters
 from benchmarks.timing import Benchmark, Places, Target
-from gradlab import models, sgd
+from gradlab.lab import models, sgd
 
 CHUNK = 200
 

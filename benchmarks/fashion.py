@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gradlab import models, sgd
-from gradlab.datasets import load_fashion_mnist
+from gradlab.data import load_fashion_mnist
+from gradlab.lab import models, sgd
 
 TRAIN, TEST = 7200, 10_000  # as in F §2
 

@@ -7,10 +7,10 @@ import reference_mlp
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.timing import Benchmark, Places, Target
-from gradlab import mlp
-from gradlab.datasets import load_fashion_mnist
-from gradlab.models import CLASSES
-from gradlab.seeds import seed_streams
+from gradlab.data import load_fashion_mnist
+from gradlab.lab.models import CLASSES
+from gradlab.lab.seeds import seed_streams
+from gradlab.studies.batch_size import mlp
 
 SEEDS, SUBSET, HIDDEN, RATE = 5, 6000, 64, 0.005
 UPDATES = 400

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.fashion import TRAIN, load_images, set_parameters
 from benchmarks.timing import Benchmark, Places, Target
-from gradlab import models, sgd
+from gradlab.lab import models, sgd
 
 BATCH, RATE = 16, 0.04
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import Benchmark, Places, Target
-from gradlab import replay, search, twolayer
-from gradlab.datasets import load_cifar10
+from gradlab.data import load_cifar10
+from gradlab.studies.regularization import replay, search, twolayer
 
 # A fifth of the published rows and updates, for all epochs: updates, evaluations and permutations keep their proportions.
 TRAIN, VALIDATION, N_S, EPOCHS = 9000, 1000, 180, 8

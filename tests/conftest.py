@@ -19,9 +19,9 @@ import pytest
 from made_cells import finish_cell
 from xdist.scheduler import LoadScopeScheduling
 
-from gradlab.ledger import build_ledger
-from gradlab.material import Material
-from gradlab.results import load_results
+from gradlab.engine.ledger import build_ledger
+from gradlab.engine.material import Material
+from gradlab.engine.results import load_results
 
 PROJECT = Path(__file__).parent.parent
 # For the benchmarks; last, so that nothing there takes the place of a module of Python's or of a package.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gradlab.published import load_settings, settings_of
+from gradlab.engine.figures import load_settings, settings_of
 
 _SETTINGS = load_settings(Path(__file__).parent.parent / "workflow/published")
 

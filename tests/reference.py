@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torchvision_cpu import torchvision
 
-from gradlab import augment, sgd
-from gradlab.seeds import Streams
+from gradlab.lab import sgd
+from gradlab.lab.seeds import Streams
+from gradlab.studies.augmentation import augment
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gradlab.datasets.identity import CIFAR10, FASHION_MNIST, CIFAR10Spec, ContentFile, FashionMNISTSpec
+from gradlab.data.identity import CIFAR10, FASHION_MNIST, CIFAR10Spec, ContentFile, FashionMNISTSpec
 
 
 def idx_bytes(values: np.ndarray) -> bytes:

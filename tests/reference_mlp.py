@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gradlab.mlp import Parameters
+from gradlab.studies.batch_size.mlp import Parameters
 
 
 def build_network(parameters: Parameters, seed: int) -> nn.Sequential:

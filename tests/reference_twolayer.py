@@ -1,6 +1,6 @@
 """The two-layer network in the plain way, as an oracle: images as columns, data rearranged in memory.
 
-Nothing here is shared with `gradlab.twolayer`: softmax and logistic function are their textbook formulas, the losses
+Nothing here is shared with `twolayer`: softmax and logistic function are their textbook formulas, the losses
 are summed image by image, and everything is in float64.
 """
 

@@ -9,7 +9,7 @@ import torch
 from benchmarks import augmentation, cell, evaluation, no_op, perceptron, plan, timing, training, two_layer
 from benchmarks.__main__ import RESULTS, ROUNDS, main
 from benchmarks.timing import Benchmark, Places, Target, report, summarise, time_rounds
-from gradlab.sections.speed import tabulate_benchmarks
+from gradlab.report.speed import tabulate_benchmarks
 
 
 def save_prepared(folder, name, arrays):

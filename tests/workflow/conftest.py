@@ -20,7 +20,7 @@ from machine import launch_browser
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from gradlab.files import sha256
-from gradlab.report import render_report
+from gradlab.report.build import render_report
 
 SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake", "--nocolor")
 PARTS = ("Snakefile", "benchmarks", "config", "notebooks", "profiles", "pyproject.toml", "src", "workflow")

@@ -9,7 +9,7 @@ import time
 import pytest
 from workflow.conftest import SNAKEMAKE, kill_all
 
-from gradlab.datasets.fetch import FetchSettings
+from gradlab.data.fetch import FetchSettings
 from gradlab.files import sha256
 
 pytestmark = pytest.mark.workflow
@@ -24,7 +24,7 @@ def test_of_many_kernels_that_start_at_once_none_fails(write_notebook, tmp_path,
     cells = {f"s/published/{number}": {"value": number} for number in range(KERNELS)}
     recipe = {"notebook": str(notebook), "sources": [], "inputs": [], "figures": [], "digest": "0"}
     (tmp_path / "plan.json").write_text(json.dumps({"cells": cells, "recipes": dict.fromkeys(cells, recipe)}))
-    running = [subprocess.Popen([sys.executable, "-m", "gradlab.cell", "plan.json", name]) for name in cells]
+    running = [subprocess.Popen([sys.executable, "-m", "gradlab.engine.cell", "plan.json", name]) for name in cells]
     assert [process.wait() for process in running] == [0] * KERNELS
     found = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in cells]
     assert found == list(range(KERNELS))

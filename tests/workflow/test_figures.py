@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from gradlab.cell import run_cell
-from gradlab.ledger import judge
-from gradlab.published import load_figures
-from gradlab.search import lambda_grid, refined_grid
+from gradlab.engine.cell import run_cell
+from gradlab.engine.figures import load_figures
+from gradlab.engine.ledger import judge
+from gradlab.studies.regularization.search import lambda_grid, refined_grid
 
 pytestmark = pytest.mark.workflow
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from workflow.conftest import find_outputs
 
-from gradlab.cell import run_cell
+from gradlab.engine.cell import run_cell
+from gradlab.engine.figures import load_figures
 from gradlab.files import sha256
-from gradlab.published import load_figures
 
 pytestmark = pytest.mark.workflow
 

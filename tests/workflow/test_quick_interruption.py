@@ -10,13 +10,13 @@ import pytest
 from bs4 import BeautifulSoup
 from workflow.conftest import SNAKEMAKE, find_outputs, kill_all
 
-from gradlab import repeatability
-from gradlab.results import load_results
+from gradlab.engine import verify
+from gradlab.engine.results import load_results
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(2400)]
 
 # What SIGKILL hits: snakemake itself, the runner of a cell, its kernel, or everything at once, as when the power goes.
-VICTIMS = ("snakemake", "gradlab.cell", "gradlab.kernel", "everything")
+VICTIMS = ("snakemake", "gradlab.engine.cell", "gradlab.engine.kernel", "everything")
 
 
 def count_done(copy):
@@ -49,7 +49,9 @@ def find_victims(run, victim):
     if victim == "snakemake":
         return [run] if helpers else []
     if victim == "everything":
-        return [run, *helpers] if any("gradlab.kernel" in " ".join(helper.cmdline()) for helper in helpers) else []
+        return (
+            [run, *helpers] if any("gradlab.engine.kernel" in " ".join(helper.cmdline()) for helper in helpers) else []
+        )
     return [helper for helper in helpers if victim in helper.cmdline() and "bash" not in helper.cmdline()[0]]
 
 
@@ -124,7 +126,7 @@ def test_manifests_differ_in_time_alone(interrupted, quick):
 def test_the_report_says_of_every_cell_that_it_gave_the_same_bytes_twice(interrupted, quick, capsys):
     copy, _ = interrupted
     plans = [str(project.root / "results/quick/plan.json") for project in (copy, quick)]
-    assert repeatability.main(plans) == 0
+    assert verify.main(plans) == 0
     assert "48 of 48" in capsys.readouterr().out
     assert copy.planned() == {"Rendering"}
     copy.snakemake()

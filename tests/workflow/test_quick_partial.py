@@ -86,7 +86,7 @@ def test_nothing_half_rendered_takes_the_place_of_a_report(damaged, render, monk
     def fail(*_arguments, **_options):
         raise RuntimeError("stop")
 
-    monkeypatch.setattr("gradlab.report.describe_data", fail)
+    monkeypatch.setattr("gradlab.report.build.describe_data", fail)
     with pytest.raises(RuntimeError, match="stop"):
         render(damaged)
     assert (damaged / "report.html").read_bytes() == before

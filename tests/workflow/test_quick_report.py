@@ -13,9 +13,9 @@ from made_runs import copy_run, seal
 from PIL import Image
 from workflow.conftest import find_violations
 
-from gradlab.errata import VERDICTS
-from gradlab.ledger import count_verdicts, load_ledger
-from gradlab.repeatability import COMPARISON, compare_studies, save_comparisons
+from gradlab.engine.ledger import count_verdicts, load_ledger
+from gradlab.engine.verify import COMPARISON, compare_studies, save_comparisons
+from gradlab.report.errata import VERDICTS
 
 pytestmark = pytest.mark.workflow
 

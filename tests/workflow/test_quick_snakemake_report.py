@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradlab.studies import STUDIES
+from gradlab.engine.study import STUDIES
 
 pytestmark = pytest.mark.workflow
 

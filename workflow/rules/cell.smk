@@ -115,4 +115,4 @@ for notebook, needs in NOTEBOOKS.items():
         message:
             "{wildcards.name}{time_left} with {params.parameters}"
         shell:
-            "{PYTHON} gradlab.cell {PLAN_FILE:q} {wildcards.name:q} --threads {threads}"
+            "{PYTHON} gradlab.engine.cell {PLAN_FILE:q} {wildcards.name:q} --threads {threads}"

@@ -10,7 +10,7 @@ PROJECT = Path(workflow.basedir)
 # Snakemake imports from the folder of the Snakefile, where a file named like a module, torch.py say, would be taken for it.
 sys.path[:] = [str(PROJECT / "src"), *(path for path in sys.path if path not in ("", str(PROJECT)))]
 
-from gradlab.preflight import SurroundingsError, check_folders, check_surroundings, clean_process
+from gradlab.engine.preflight import SurroundingsError, check_folders, check_surroundings, clean_process
 
 clean_process(PROJECT)
 try:
@@ -20,15 +20,15 @@ except SurroundingsError as error:
 
 from filelock import FileLock, Timeout
 
-from gradlab.config import ConfigError, check_config, read_config
-from gradlab.datasets import PREPARING
-from gradlab.devices import DeviceError, check_device, resolve_device
+from gradlab.engine.config import ConfigError, check_config, read_config
+from gradlab.data import PREPARING
+from gradlab.lab.devices import DeviceError, check_device, resolve_device
 from gradlab.files import remedy_of, save_json, sha256
-from gradlab.lifetime import RUN_VARIABLE
-from gradlab.manifest import digest_content, find_outdated, read_manifest
-from gradlab.parameters import ParameterError, check_notebooks
-from gradlab.plan import add_recipes, is_rendered
-from gradlab.studies import STUDIES
+from gradlab.engine.lifetime import RUN_VARIABLE
+from gradlab.engine.manifest import digest_content, find_outdated, read_manifest
+from gradlab.engine.notebook import ParameterError, check_notebooks
+from gradlab.engine.plan import add_recipes, is_rendered
+from gradlab.engine.study import STUDIES
 
 os.environ[RUN_VARIABLE] = str(os.getpid())
 

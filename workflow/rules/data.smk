@@ -74,4 +74,4 @@ for dataset in ARRAYS:
         message:
             f"Fetching and preparing {TITLES[dataset]}"
         shell:
-            "{PYTHON} gradlab.datasets {PLAN_FILE:q} {params.dataset:q}"
+            "{PYTHON} gradlab.data {PLAN_FILE:q} {params.dataset:q}"

@@ -4,7 +4,7 @@
 # The fine search lies around the best λ of the coarse one, and the final network takes the best λ of the fine one. These
 # cells are numbered, not named by their λ, and read it from the search's result: so the job graph is known beforehand.
 
-from gradlab.search import lambda_grid
+from gradlab.studies.regularization.search import lambda_grid
 
 plan_notebook("gradient_check", ["errors.svg"], mem_mb=1000, runtime=10)
 plan_notebook("two_layer", ["curves.svg", "learning_rate.svg", "weights.svg"], mem_mb=3000, runtime=15)

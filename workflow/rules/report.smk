@@ -5,7 +5,7 @@ PUBLISHED, TEMPLATES = "workflow/published", "workflow/report"
 # What `make bench` found, on this machine or another, and what `make verify` found, where it has run.
 BENCHMARKS, REPEATABILITY = "benchmarks/results.json", RESULTS / "repeatability.json"
 RENDER_REPORT = (
-    "{PYTHON} gradlab.report {PLAN_FILE:q} --published {PUBLISHED:q} --templates {TEMPLATES:q} --data {DATA:q} "
+    "{PYTHON} gradlab.report.build {PLAN_FILE:q} --published {PUBLISHED:q} --templates {TEMPLATES:q} --data {DATA:q} "
     "--benchmarks {BENCHMARKS:q}"
 )
 
@@ -46,7 +46,7 @@ rule ledger:
         mem_mb=500,
         runtime=5,
     shell:
-        "{PYTHON} gradlab.ledger {input:q}"
+        "{PYTHON} gradlab.engine.ledger {input:q}"
 
 
 onerror:

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from gradlab.schedule import expect_seconds, find_longest_waits, print_time_left, read_last_runs
+from gradlab.engine.schedule import expect_seconds, find_longest_waits, print_time_left, read_last_runs
 
 # What the cells took when the project was made: for the order of a first run, and for nothing else.
 MEASURED = PROJECT / "workflow/measured.csv"

@@ -1,0 +1,78 @@
+"""The kernel that cells run in: IPython's, started by the interpreter that runs the cell, with nothing of the user's own.
+
+`python -P -m gradlab.engine.kernel -f FILE` starts it. No kernelspec is looked up, no start-up file or profile is read, and the
+working directory is no place to import from, so that a `torch.py` beside the notebooks is not taken for torch.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from gradlab.engine.sources import find_distributions
+
+SOURCES = Path(__file__).parents[2]
+
+# What the environment says to Python, Jupyter and matplotlib is for the user's own work, and changes results or their look.
+_FOREIGN = ("PYTHON", "JUPYTER_", "IPYTHON", "MPL", "MATPLOTLIB")
+_OWN = {*sys.stdlib_module_names, "gradlab", "__main__"}
+
+
+def clean_environment(environment: Iterable[tuple[str, str]], *, private: Path, threads: int) -> dict[str, str]:
+    """Return the environment of a kernel.
+
+    Parameters
+    ----------
+    environment
+        Names and values of the environment that it starts from.
+    private
+        A folder for the files of Jupyter, IPython and matplotlib, which kernels side by side do not share.
+    threads
+        Threads of BLAS, OpenMP and torch.
+    """
+    kept = {name: value for name, value in environment if not name.startswith(_FOREIGN)}
+    count = dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), str(threads)
+    )
+    folders = {"IPYTHONDIR": private / "ipython", "MPLCONFIGDIR": private / "matplotlib"}
+    return {
+        **kept,
+        **count,
+        **{name: str(folder) for name, folder in folders.items()},
+        "MATPLOTLIBRC": os.devnull,
+        "PYTHONPATH": str(SOURCES),
+        "PYTHONNOUSERSITE": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger, which nobody uses here, warns in the notebook
+    }
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return what runs here: `python`, the versions of all `distributions` imported so far, and the `gpu` that torch uses."""
+    loaded = {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
+    torch = sys.modules.get("torch")
+    gpu = torch is not None and torch.cuda.is_initialized()
+    return {
+        "python": platform.python_version(),
+        "distributions": {name: metadata.version(name) for name in sorted(find_distributions(loaded - _OWN))},
+        "gpu": torch.cuda.get_device_name() if gpu else None,
+    }
+
+
+def main() -> None:
+    """Start the kernel."""
+    from ipykernel.kernelapp import IPKernelApp
+    from traitlets.config import Config
+
+    class App(IPKernelApp):
+        def init_iopub(self, context: Any) -> None:
+            context.sndhwm = 0  # else what it prints while its client is busy or stopped is thrown away, without a word
+            super().init_iopub(context)
+
+    App.launch_instance(config=Config(InteractiveShellApp={"ignore_cwd": True}))
+
+
+if __name__ == "__main__":
+    main()

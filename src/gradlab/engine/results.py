@@ -1,0 +1,168 @@
+"""Reads what the cells of a study left behind, and says of each planned cell whether it is there."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gradlab.engine.manifest import inspect_cell
+from gradlab.files import sha256
+
+
+class PlanError(RuntimeError):
+    """A plan cannot be read; the message says why, and what writes it."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One planned cell and its results, as far as they exist.
+
+    Attributes
+    ----------
+    name
+        `<study>/<protocol>/<cell>`.
+    parameters
+        What the plan gives to the cell's notebook.
+    directory
+        Where its results lie.
+    log
+        The executed notebook of a run that failed.
+    manifest
+        The manifest, or None where the cell is not complete or its manifest cannot be read.
+    outdated
+        What no longer is as the manifest says, a phrase each: the parameters, the files that went in, those that came out;
+        or that the manifest cannot be read.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    directory: Path
+    log: Path
+    manifest: Mapping[str, Any] | None
+    outdated: Sequence[str] = ()
+
+    @property
+    def study(self) -> str:
+        return self.name.split("/")[0]
+
+    @property
+    def protocol(self) -> str:
+        return self.name.split("/")[1]
+
+    @property
+    def cell(self) -> str:
+        return self.name.split("/")[-1]
+
+    @property
+    def status(self) -> str:
+        """`done`; `stale`, where something differs from the manifest; `failed`; or `missing`."""
+        if self.outdated:
+            return "stale"
+        if self.manifest is None:
+            return "failed" if self._failed else "missing"
+        return "done"
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that a cell with a manifest ran on, and whether files differed from it; None outside a repository."""
+        return print_commit(self.manifest["git"])
+
+    @property
+    def notebook(self) -> Path | None:
+        """The executed notebook, of a failed run too; None where there is none."""
+        if self.status in ("failed", "missing"):
+            return self.log if self._failed else None
+        notebook = self.directory / "notebook.ipynb"
+        return notebook if notebook.exists() else None
+
+    @property
+    def _failed(self) -> bool:
+        """Whether a failed run left its notebook; a run that succeeds leaves an empty file there."""
+        return self.log.exists() and self.log.stat().st_size > 0
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Any]:
+        """The metrics, empty unless the cell is done."""
+        return (
+            json.loads((self.directory / "metrics.json").read_text(encoding="utf-8")) if self.status == "done" else {}
+        )
+
+    @cached_property
+    def answers(self) -> Sequence[Mapping[str, str]]:
+        """The answers in words, empty where the cell gives none or is not done."""
+        file = self.directory / "answers.json"
+        return json.loads(file.read_text(encoding="utf-8")) if self.status == "done" and file.exists() else []
+
+    @cached_property
+    def curves(self) -> pd.DataFrame | None:
+        """The tidy curves, None unless the cell is done."""
+        return pd.read_csv(self.directory / "curves.csv") if self.status == "done" else None
+
+
+def print_commit(git: Mapping[str, Any] | None) -> str | None:
+    """Return the commit of a manifest, and whether files differed from it; None where it names none."""
+    return None if git is None else git["commit"] + (", with uncommitted changes" if git["dirty"] else "")
+
+
+def load_plan(plan_file: Path) -> dict[str, Any]:
+    """Return a study's plan.
+
+    Raises
+    ------
+    PlanError
+        The file is not there, cannot be read, or is no plan.
+    """
+    remedy = (
+        "the workflow writes it when it starts a job: run `make report` (or `make quick`), or, where nothing is left to be "
+        "done, `snakemake --cores 1 --forcerun report`"
+    )
+    try:
+        plan = json.loads(plan_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PlanError(f"there is no plan {plan_file}; {remedy}") from None
+    except OSError as error:
+        raise PlanError(f"the plan {plan_file} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise PlanError(f"the plan {plan_file} is not JSON ({error}); {remedy}") from None
+    cells = plan.get("cells") if isinstance(plan, dict) else None
+    if not isinstance(cells, dict) or not all(isinstance(parameters, dict) for parameters in cells.values()):
+        raise PlanError(f"{plan_file} is not a plan: it holds no parameters of cells; {remedy}")
+    return plan
+
+
+def load_results(plan_file: Path, *, look_up_inputs: bool = True) -> dict[str, CellResult]:
+    """Return every cell of a plan under its name.
+
+    Parameters
+    ----------
+    plan_file
+        The plan, beside which the results lie.
+    look_up_inputs
+        Whether files that went into a cell are looked up, as its manifest names them, in the working directory, and the
+        cell is stale where one has changed. A study that ran in another working directory has its files there.
+
+    Raises
+    ------
+    PlanError
+        See `load_plan`.
+    """
+    plan = load_plan(plan_file)
+    root = plan_file.parent
+    digest = cache(sha256) if look_up_inputs else None  # cells share most of the files that went in
+    results = {}
+    for name, parameters in plan["cells"].items():
+        recipe = plan.get("recipes", {}).get(name)
+        manifest, outdated = inspect_cell(root / name, parameters, recipe, digest=digest)
+        results[name] = CellResult(
+            name=name,
+            parameters=parameters,
+            directory=root / name,
+            log=root / "logs" / f"{name}.ipynb",
+            manifest=manifest,
+            outdated=outdated,
+        )
+    return results

@@ -1,0 +1,104 @@
+"""Which modules of this package, and which other packages, a notebook or a module imports, directly or through others.
+
+The workflow makes the modules inputs of a cell and the packages' versions its parameters, so that editing one, or installing
+another version, reruns the cells that use it and no others.
+"""
+
+import ast
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def imported_sources(*files: str | Path, package: Path = PACKAGE) -> list[Path]:
+    """Return the files of `package` that the given notebooks or modules import, transitively and sorted.
+
+    Parameters
+    ----------
+    files
+        Notebooks (`.ipynb`) or Python modules.
+    package
+        The folder of the package; its name is the package's name.
+    """
+    found: set[Path] = set()
+    waiting = [Path(file) for file in files]
+    while waiting:
+        imported = _modules(waiting.pop(), package) - found
+        found |= imported
+        waiting += imported
+    return sorted(found)
+
+
+def imported_packages(*files: str | Path, package: Path = PACKAGE) -> dict[str, str]:
+    """Return the versions of the other packages that notebooks or modules import, as far as installed, by name and sorted.
+
+    Parameters
+    ----------
+    files
+        Notebooks (`.ipynb`) or Python modules; the modules of `package` that they import count as well.
+    package
+        The folder of the package.
+    """
+    names: set[str] = set()
+    for file in [*map(Path, files), *imported_sources(*files, package=package)]:
+        names |= {name.partition(".")[0] for name in _names(file)}
+    names -= {package.name, *sys.stdlib_module_names}
+    return {distribution: metadata.version(distribution) for distribution in sorted(find_distributions(names))}
+
+
+def find_distributions(modules: Iterable[str]) -> set[str]:
+    """Return the installed distributions that give these top-level modules; a module without one is passed over."""
+    found, others = set(), []
+    for name in modules:
+        try:  # most have the name of their module, and looking up the others takes long
+            found.add(metadata.distribution(name).name)
+        except (metadata.PackageNotFoundError, ValueError):
+            others.append(name)
+    if others:
+        given = metadata.packages_distributions()
+        found |= {distribution for name in others for distribution in given.get(name, ())}
+    return found
+
+
+def python_of(cell: Mapping[str, Any]) -> str:
+    """Return the source of a notebook's code cell, with the lines that are IPython's own left empty."""
+    lines = "".join(cell["source"]).splitlines()
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+
+
+def _python(file: Path) -> str:
+    if file.suffix != ".ipynb":
+        return file.read_text(encoding="utf-8")
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    return "\n".join(python_of(cell) for cell in cells if cell["cell_type"] == "code")
+
+
+@cache  # cells share most modules
+def _names(file: Path) -> set[str]:
+    """Return the full names that one file imports itself."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(_python(file))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def _modules(file: Path, package: Path) -> set[Path]:
+    """Return the package's files that one file imports itself, the packages they lie in included."""
+    files: set[Path] = set()
+    for name in _names(file):
+        top, *parts = name.split(".")
+        if top != package.name:
+            continue
+        for depth in range(len(parts) + 1):
+            path = package.joinpath(*parts[:depth])
+            files |= {file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()}
+    return files

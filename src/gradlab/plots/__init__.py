@@ -1,1 +1,0 @@
-"""Figures of the notebooks and of the report; one module for each study, `style` for what they share."""

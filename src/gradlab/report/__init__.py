@@ -1,0 +1,1 @@
+"""The report: HTML pages made from results and ledger."""

@@ -1,0 +1,240 @@
+"""Renders the report of a study, and a page for every executed notebook, from what the cells left behind.
+
+It renders whatever is there: cells that failed, are missing or ran with other parameters are shown as such.
+"""
+
+import argparse
+import base64
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gradlab import __version__
+from gradlab.engine.figures import load_deviations
+from gradlab.engine.ledger import build_ledger, save_ledger
+from gradlab.engine.lifetime import stop_with_run
+from gradlab.engine.material import Material
+from gradlab.engine.plan import describe_report
+from gradlab.engine.results import CellResult, PlanError, load_plan, load_results
+from gradlab.engine.study import STUDIES
+from gradlab.engine.verify import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
+from gradlab.files import atomic_path, remedy_of, save_json, sha256
+from gradlab.report.blocks import Gallery, Picture
+from gradlab.report.errata import find_errata
+from gradlab.report.families import Family, label_family
+from gradlab.report.links import Links
+from gradlab.report.overview import (
+    describe_trouble,
+    ledger_row,
+    list_deviations,
+    list_differences,
+    list_verdicts,
+    summarise,
+    summarise_repeats,
+)
+from gradlab.report.pages import render_pages
+from gradlab.report.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
+from gradlab.report.sections import Section, build_sections
+from gradlab.report.speed import BenchmarkError, tabulate_benchmarks
+from gradlab.report.text import print_figure, print_time
+
+_STATUS_SYMBOLS = {"done": "✓", "failed": "✗", "missing": "–", "stale": "↺"}
+
+
+def render_report(
+    plan_file: Path, *, published: Path, templates: Path, data: Path, benchmarks: Path | None = None
+) -> Path:
+    """Write the ledger, the notebook pages, the report's figures and `report.html` beside the plan.
+
+    Parameters
+    ----------
+    plan_file
+        The study's plan, beside which the results lie, and the comparison with a second run where there is one.
+    published
+        The folder of the published figures.
+    templates
+        The folder of the report's templates, script and style sheet.
+    data
+        The folder of the prepared data sets.
+    benchmarks
+        The file that `make bench` wrote; None, or a file that is not there, for none.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    PlanError, BenchmarkError
+        The plan, or the file of benchmarks, cannot be read.
+    """
+    root = plan_file.parent
+    results = load_results(plan_file)
+    comparisons, damage = _load_comparisons(root / COMPARISON)
+    repeats = judge_repeats(results, comparisons)
+    links = Links(results, root)
+    entries = build_ledger(results, published, root=root)
+    material = Material(results, entries, published)
+    errata = find_errata(material)
+    save_ledger(entries, errata, root)
+    report, style = root / "report.html", root / "pages/style.css"
+    rules = (templates / "style.css").read_text(encoding="utf-8")
+    _write(style, rules)
+    render_pages(results, repeats, root / "pages", template=templates / "notebook", report=report, style=style)
+    sections = build_sections(material)
+    script = (templates / "ledger.js").read_text(encoding="utf-8")
+    html = _load_template(templates, links).render(
+        version=__version__,
+        style=rules,
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        sentence=summarise(results, entries),
+        trouble=describe_trouble(results),
+        differing=[name for name, repeat in repeats.items() if repeat.state == "differs"],
+        verdicts=list_verdicts(entries),
+        ledger=[ledger_row(entry, material, links) for entry in entries],
+        differences=list_differences(entries),
+        deviations=list_deviations(load_deviations(published), [section.study for section in sections]),
+        errata=errata,
+        sections=[_section_context(section, links, repeats) for section in sections],
+        cost=measure_cost(results),
+        speed=tabulate_benchmarks(benchmarks) if benchmarks else None,
+        repeats=summarise_repeats(repeats),
+        second_runs=describe_repeats(repeats, comparisons),
+        comparison=COMPARISON if comparisons else None,
+        comparison_damage=damage,
+        provenance=describe_provenance(results),
+        data=describe_data(results, data),
+    )
+    _write(report, html)
+    _save_manifest(plan_file, [published, templates, root / COMPARISON, *filter(None, [benchmarks])])
+    return report
+
+
+def _save_manifest(plan_file: Path, materials: Sequence[Path]) -> None:
+    """Write what the report was made from, and what belongs to it, so that the workflow can tell whether it is up to date."""
+    root = plan_file.parent
+    made = [root / file for file in ("report.html", "ledger.json", "ledger.csv", "errata.csv")]
+    made += [file for folder in ("pages", "figures") for file in (root / folder).rglob("*") if file.is_file()]
+    outputs = {str(file.relative_to(root)): sha256(file) for file in sorted(made)}
+    save_json(root / "manifest.json", describe_report(load_plan(plan_file), root, materials) | {"outputs": outputs})
+
+
+def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:
+    """Return the comparisons with a second run, and what is wrong with their file: that keeps no report from being made."""
+    try:
+        return load_comparisons(file), ""
+    except RepeatabilityError as error:
+        return {}, str(error)
+
+
+def _load_template(templates: Path, links: Links) -> Any:
+    environment = Environment(loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"figure": print_figure, "origin": links.origin, "evidence": links.evidence}
+    return environment.get_template("report.html.j2")
+
+
+def _section_context(section: Section, links: Links, repeats: Mapping[str, Repeat]) -> dict[str, Any]:
+    protocols: dict[str, list[dict[str, Any]]] = {}
+    for family, members in links.families.items():
+        if family.study == section.study:
+            protocols.setdefault(family.protocol, []).append(_family_context(family, members, links, repeats))
+    return {
+        "study": section.study,
+        "about": STUDIES[section.study],
+        "conclusions": section.conclusions,
+        "blocks": section.blocks,
+        "addresses": {
+            picture.name: _place_picture(picture, section.study, links) for picture in _list_pictures(section)
+        },
+        "protocols": protocols.items(),
+    }
+
+
+def _family_context(
+    family: Family, members: Sequence[CellResult], links: Links, repeats: Mapping[str, Repeat]
+) -> dict[str, Any]:
+    return {
+        "id": links.gallery(family),
+        "label": label_family(members),
+        "cells": [_cell_context(cell, links, repeats.get(cell.name)) for cell in members],
+    }
+
+
+def _cell_context(cell: CellResult, links: Links, repeat: Repeat | None) -> dict[str, Any]:
+    done = cell.status == "done"
+    figures = [name for name in cell.manifest["outputs"] if name.endswith(".svg")] if done else []
+    return {
+        "name": cell.cell,
+        "full_name": cell.name,
+        "status": cell.status,
+        "symbol": _STATUS_SYMBOLS[cell.status],
+        "outdated": "; ".join(cell.outdated),
+        "page": links.page(cell),
+        "thumbnail": links.relative(cell.directory / figures[0]) if figures else None,
+        "time": print_time(cell.manifest["wall_seconds"]) if done else None,
+        "manifest": links.relative(cell.directory / "manifest.json") if done else None,
+        "repeat": repeat,
+    }
+
+
+def _list_pictures(section: Section) -> Iterator[Picture]:
+    for block in section.blocks:
+        if isinstance(block, Picture):
+            yield block
+        elif isinstance(block, Gallery):
+            yield from block.pictures
+
+
+def _place_picture(picture: Picture, study: str, links: Links) -> str:
+    """Return the address of a picture; one of the report's own is written to the folder of its figures."""
+    if picture.file is not None:
+        return links.relative(picture.file)
+    file = links.root / "figures" / study / f"{picture.name}.svg"
+    _write(file, picture.svg)
+    return links.relative(file)
+
+
+def _write(file: Path, text: str) -> None:
+    with atomic_path(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Render the report of a plan, whatever is there; print what is wrong and return 1 where it cannot be rendered."""
+    parser = argparse.ArgumentParser(prog="python -m gradlab.report.build", description="Render the report of a study.")
+    parser.add_argument("plan", type=Path, help="the study's plan, beside which the results lie")
+    parser.add_argument("--published", type=Path, required=True, help="the folder of the published figures")
+    parser.add_argument("--templates", type=Path, required=True, help="the folder of the templates")
+    parser.add_argument("--data", type=Path, required=True, help="the folder of the prepared data sets")
+    parser.add_argument("--benchmarks", type=Path, help="the file that `make bench` wrote, where there is one")
+    options = parser.parse_args(arguments)
+    try:
+        report = render_report(
+            options.plan,
+            published=options.published,
+            templates=options.templates,
+            data=options.data,
+            benchmarks=options.benchmarks,
+        )
+    except (PlanError, BenchmarkError) as error:
+        print(f"gradlab: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"gradlab: the report beside {options.plan} cannot be rendered: {error}; {remedy_of(error)}",
+            file=sys.stderr,
+        )
+        return 1
+    print(f"report: {report}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    stop_with_run()
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""The report's first screen: what was run, how the published figures fared, and where we differ."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from gradlab.engine.figures import Deviation
+from gradlab.engine.ledger import VERDICTS, Entry, count_verdicts
+from gradlab.engine.material import Material
+from gradlab.engine.results import CellResult
+from gradlab.engine.study import STUDIES
+from gradlab.engine.verify import Repeat
+from gradlab.report.blocks import Cited, Table
+from gradlab.report.links import Links
+from gradlab.report.text import print_figure
+
+SYMBOLS = {"exact": "=", "within": "≈", "inside interval": "∈", "erratum": "!", "outside": "≠", "not run": "–"}
+_UNBROKEN = "\N{NO-BREAK SPACE}"
+_LISTED = 5  # names of cells, or claims, before "and 7 more"
+
+
+def summarise(results: Mapping[str, CellResult], entries: Sequence[Entry]) -> str:
+    """Say in one sentence what was planned, what ran, and how the published figures fared."""
+    done = sum(result.status == "done" for result in results.values())
+    counts = count_verdicts(entries)
+    agree = counts["within"] + counts["inside interval"]
+    parts = [
+        _count(counts["exact"], "is exact", "are exact"),
+        _count(agree, "agrees", "agree")
+        + f" ({counts['within']} within tolerance, {counts['inside interval']} inside the "
+        "interval of our seeds)",
+        _count(counts["outside"], "differs", "differ"),
+        _count(counts["erratum"], "is an erratum of the notebooks", "are errata of the notebooks"),
+    ]
+    compared = f"and {_count(counts['not run'], 'was not compared', 'were not compared')}"
+    return f"{done} of {len(results)} planned cells ran; of {len(entries)} published figures, {', '.join(parts)}, {compared}."
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def describe_trouble(results: Mapping[str, CellResult]) -> str:
+    """Name the cells that are not complete; an empty text where all are."""
+    names: dict[str, list[str]] = {}
+    for result in results.values():
+        if result.status != "done":
+            names.setdefault(result.status, []).append(result.name)
+    return "; ".join(f"{len(cells)} {status} ({_shorten(cells)})" for status, cells in names.items())
+
+
+def summarise_repeats(repeats: Mapping[str, Repeat]) -> str:
+    """Say in one sentence how many of the complete cells were run a second time, and with what result; empty without any."""
+    if not repeats:
+        return ""
+    names: dict[str, list[str]] = {state: [] for state in ("same", "differs", "changed", "none")}
+    for name, repeat in repeats.items():
+        names[repeat.state].append(name)
+    number = {state: len(cells) for state, cells in names.items()}
+    same = f"{number['same']} of {len(repeats)} complete cells {'was' if number['same'] == 1 else 'were'}"
+    parts = [f"{same} run a second time, with the same bytes"]
+    if names["differs"]:
+        parts.append(f"{number['differs']} with other bytes ({_shorten(names['differs'])})")
+    if names["changed"]:
+        parts.append(_count(number["changed"], "has changed since", "have changed since"))
+    if names["none"]:
+        parts.append(_count(number["none"], "was not run again", "were not run again"))
+    return "; ".join(parts) + "."
+
+
+def list_verdicts(entries: Sequence[Entry]) -> list[tuple[str, str, int]]:
+    """Return symbol, verdict and number of the verdicts that occur."""
+    return [(SYMBOLS[verdict], verdict, number) for verdict, number in count_verdicts(entries).items() if number]
+
+
+def ledger_row(entry: Entry, material: Material, links: Links) -> dict[str, Any]:
+    """Return what the ledger's table shows of one figure."""
+    corrected = [cell.name for cell in material.corrected(entry.study, entry.id)]
+    ours, detail = print_reproduced(entry)
+    return {
+        "entry": entry,
+        "study": STUDIES[entry.study].short,
+        "ours": ours,
+        "detail": detail,
+        "value": mean_of(entry),
+        "origin": links.origin(entry.cells) if entry.cells else None,
+        "difference": _print_difference(entry.difference),
+        "order": VERDICTS.index(entry.verdict),
+        "symbol": SYMBOLS[entry.verdict],
+        "reason": "; ".join(filter(None, [entry.note, entry.why if entry.verdict != "not run" else None])),
+        "corrected": print_corrected(entry),
+        "corrected_origin": links.origin(corrected) if entry.corrected_n is not None else None,
+    }
+
+
+def mean_of(entry: Entry) -> float | None:
+    """Return our value of a figure, over several seeds their mean; None where there is none."""
+    values = entry.reproduced if isinstance(entry.reproduced, list) else [entry.reproduced]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def print_reproduced(entry: Entry) -> tuple[str, str]:
+    """Return our value of a figure, and the interval that judges it with the number of runs, where there are several."""
+    mean = mean_of(entry)
+    if mean is None:
+        return "–", ""
+    digits = max(6, len(Decimal(entry.published).as_tuple().digits))
+    value = print_figure(mean, digits)
+    if not isinstance(entry.reproduced, list):
+        return value, ""
+    known = sum(run is not None for run in entry.reproduced)
+    number = _print_number(known) if known == len(entry.reproduced) else f"{known} of {len(entry.reproduced)} runs"
+    return value, number if entry.low is None else f"{_print_interval(entry.low, entry.high)}, {number}"
+
+
+def print_corrected(entry: Entry) -> tuple[str, str]:
+    """Return the mean of the corrected runs, and its interval with the number of runs, where there are several."""
+    if entry.corrected_n is None:
+        return "–", ""
+    runs = entry.corrected_n + entry.corrected_missing
+    if entry.corrected_mean is None:
+        return "–", f"in none of {runs} runs"
+    mean = _print_short(entry.corrected_mean)
+    if entry.corrected_missing:
+        return mean, f"{entry.corrected_n} of {runs} runs"
+    if entry.corrected_low is None:
+        return mean, ""
+    return mean, f"{_print_interval(entry.corrected_low, entry.corrected_high)}, {_print_number(entry.corrected_n)}"
+
+
+def _print_short(value: float) -> str:
+    """Return four significant digits of what is below 1, five above, and whole numbers from 10,000 on."""
+    return f"{value:.0f}" if abs(value) >= 10_000 else print_figure(value, 5 if abs(value) > 1 else 4)
+
+
+def _print_interval(low: float, high: float) -> str:
+    return f"[{_print_short(low)},{_UNBROKEN}{_print_short(high)}]"
+
+
+def _print_number(runs: int) -> str:
+    return f"n{_UNBROKEN}={_UNBROKEN}{runs}"
+
+
+def _print_difference(difference: float | None) -> str:
+    if difference is None:
+        return "–"
+    return f"{difference:+.0f}" if abs(difference) >= 100 else f"{difference:+.2g}" if difference else "0"
+
+
+def list_differences(entries: Sequence[Entry]) -> list[Table]:
+    """Return tables of the figures that differ, and of those that were not compared, by the reason."""
+    tables = []
+    outside = [entry for entry in entries if entry.verdict == "outside"]
+    if outside:
+        rows = [
+            [
+                STUDIES[entry.study].short,
+                entry.claim,
+                entry.published,
+                Cited(print_reproduced(entry)[0], entry.cells),
+                ": ".join(filter(None, [entry.note, print_reproduced(entry)[1]])),
+            ]
+            for entry in outside
+        ]
+        tables.append(Table("Figures that differ", ["Study", "Figure", "Published", "Ours", "Held against"], rows))
+    absent = [entry for entry in entries if entry.verdict == "not run"]
+    if absent:
+        rows = []
+        by_reason = sorted(absent, key=lambda entry: (list(STUDIES).index(entry.study), entry.note))
+        for (study, note), group in groupby(by_reason, key=lambda entry: (entry.study, entry.note)):
+            together = list(group)
+            cells = list(dict.fromkeys(name for entry in together for name in entry.cells))
+            count = Cited(len(together), cells) if cells else len(together)
+            rows.append([STUDIES[study].short, count, _shorten([entry.claim for entry in together]), note])
+        tables.append(Table("Figures that were not compared", ["Study", "Number", "Figures", "Why"], rows))
+    return tables
+
+
+def list_deviations(deviations: Sequence[Deviation], planned: Sequence[str]) -> Table | None:
+    """Return the known deviations of the planned studies; None where there are none."""
+    rows = [
+        [f"{STUDIES[deviation.study].short}, {deviation.source}", deviation.notebook, deviation.here, deviation.effect]
+        for deviation in deviations
+        if deviation.study in planned
+    ]
+    header = ["Where", "The notebook", "Here", "Effect on the figures"]
+    return Table("Where the published protocol knowingly does otherwise", header, rows) if rows else None
+
+
+def _shorten(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")

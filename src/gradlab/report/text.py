@@ -1,0 +1,48 @@
+"""Numbers as the report prints them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradlab.lab.stats import ArmSummary, summarise_arm
+
+
+def print_figure(value: Any, digits: int = 6) -> str:
+    """Return a number with at most `digits` significant digits, anything else as text."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    return f"{value:.{digits}g}"
+
+
+def print_spread(arm: ArmSummary) -> str | None:
+    """Return mean ± standard deviation, and how many runs these are where some have no value.
+
+    Accuracies have four decimals, counts none.
+    """
+    if arm.mean is None:
+        return None
+    digits = 4 if abs(arm.mean) < 1 else 0
+    spread = f"{arm.mean:.{digits}f}" + (f" ± {arm.sd:.{digits}f}" if arm.sd is not None else "")
+    return f"{spread} ({arm.n} of {arm.n + arm.missing} runs)" if arm.missing else spread
+
+
+def print_runs(values: Sequence[float | None]) -> str | None:
+    """Return mean ± standard deviation of runs."""
+    return print_spread(summarise_arm(values)) if values else None
+
+
+def print_interval(interval: tuple[float, float] | None) -> str | None:
+    """Return the ends of an interval: four decimals below 1, none above."""
+    if interval is None:
+        return None
+    digits = 4 if abs(interval[1]) <= 1 else 0
+    return f"[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+
+
+def print_time(seconds: float) -> str:
+    """Return a time with two digits: `40 s`, `1.5 min`, `12 min`, `1.2 h`, `25 h`."""
+    if seconds < 0.95:
+        return "under 1 s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    value, unit = (seconds / 60, "min") if seconds < 59.5 * 60 else (seconds / 3600, "h")
+    return f"{value:.{0 if value >= 9.95 else 1}f}".removesuffix(".0") + f" {unit}"

@@ -1,0 +1,1 @@
+"""Data augmentation on FashionMNIST (F §2)."""

@@ -1,0 +1,1 @@
+"""Edge cases of automatic differentiation (F §1)."""

@@ -1,0 +1,1 @@
+"""Batch size and learning rate on FashionMNIST (F §3, §4)."""

@@ -1,0 +1,255 @@
+"""The two-layer network on CIFAR-10 in the report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from gradlab.engine.material import Material
+from gradlab.engine.results import CellResult
+from gradlab.lab.arms import plot_arms
+from gradlab.lab.stats import summarise_arm
+from gradlab.report.blocks import Block, Gallery, Heading, Table, Text, cite, draw, show_figure
+from gradlab.report.comparisons import show_comparisons
+from gradlab.report.conclusions import VARIANTS, compare_variant
+from gradlab.report.text import print_interval, print_runs, print_spread
+from gradlab.studies.regularization.plots import compare_searches
+
+
+def show_regularization(material: Material) -> list[Block]:
+    """Return what the published and the corrected protocol give."""
+    return (
+        _show_published(material)
+        + _show_row_order(material)
+        + _show_overfitting(material)
+        + _show_choice(material)
+        + _show_final(material)
+    )
+
+
+def _show_published(material: Material) -> list[Block]:
+    cells = material.done("regularization")
+    blocks: list[Block] = []
+    if check := cells.get("gradient_check"):
+        names = ("W1", "b1", "W2", "b2")
+        blocks += [
+            Heading("Gradient check"),
+            Table(
+                "Relative error of the written-out gradients against centred differences, over every parameter.",
+                ["Parameter", "Published", "Ours"],
+                [
+                    [n, material.published_text(metric), cite(check.metrics[metric], check)]
+                    for n, metric in ((name, f"gradient_check.{name}") for name in names)
+                ],
+            ),
+            show_figure(check, "errors", "Too large a step truncates, too small a step rounds."),
+        ]
+    blocks += _trainings(
+        material, [name for name in cells if name.startswith("overfit-")], "Overfitting a handful of images"
+    )
+    blocks += _trainings(material, ["one_cycle", "three_cycles"], "Cyclical learning rates")
+    searches = {name: _search_table(material, name) for name in ("coarse", "fine") if name in cells}
+    if searches:
+        blocks += [
+            Heading("Search for λ"),
+            draw(
+                compare_searches(searches),
+                "searches",
+                alt="Validation accuracy against λ for the coarse and the fine search; ours as dots joined by lines, "
+                "published as hollow rings.",
+                caption="Validation accuracy against λ. A ring around a dot: the published and the reproduced value agree.",
+            ),
+        ]
+        for name, table in searches.items():
+            blocks.append(
+                Table(
+                    f"The {name} search: validation accuracy; best λ {cells[name].metrics[f'{name}.best_lambda']!r}.",
+                    ["λ", "Published", "Ours"],
+                    [
+                        [lmbda, text, cite(ours, cells[cell])]
+                        for cell, lmbda, text, ours in table[["cell", "lambda", "text", "ours"]].itertuples(index=False)
+                    ],
+                )
+            )
+    blocks += _trainings(material, ["final"], "Final network")
+    return blocks
+
+
+def _show_row_order(material: Material) -> list[Block]:
+    cell = material.done("regularization", "corrected").get("row_order")
+    if cell is None:
+        return []
+    columns = [
+        cell.metrics[f"row_order.{name}"]
+        for name in ("lambdas", "notebook_order_accuracies", "data_order_accuracies", "differences")
+    ]
+    return [
+        Heading("Hidden state: the order of the rows"),
+        Text(
+            "The notebook shuffles its training set in place, so each run starts from the order that the runs before "
+            "it left. The same λ and the same seed, once from that order and once from the data's own:"
+        ),
+        show_figure(cell, "row_order", "Validation accuracy against λ from the two orders, and the difference."),
+        Table(
+            "Validation accuracy of the coarse search by the order of the rows before the first shuffle.",
+            ["λ", "Notebook's order", "Data's own order", "Difference"],
+            [[lmbda, *(cite(value, cell) for value in values)] for lmbda, *values in zip(*columns, strict=True)],
+        ),
+    ]
+
+
+def _show_overfitting(material: Material) -> list[Block]:
+    cells = {n: c for n, c in material.done("regularization", "corrected").items() if n.startswith("overfit-")}
+    if not cells:
+        return []
+    name, cell = next(iter(cells.items()))
+    prefix = cell.parameters["cell"]
+    runs = list(material.runs("regularization", f"{prefix}.training_accuracy").values())
+    full = sum(run == 1 for run in runs)
+    return [
+        Heading(f"Corrected: overfitting {cell.parameters['train_rows'][1]} images"),
+        Text(
+            f"Training accuracy after {cell.parameters['epochs']} epochs: {print_runs(runs)} over {len(runs)} seeds; "
+            f"exactly 1 under {full} of them.",
+            [cell.name for cell in cells.values()],
+        ),
+        show_figure(cell, "curves", f"{name}: cost, loss and accuracy over updates."),
+    ]
+
+
+def _show_choice(material: Material) -> list[Block]:
+    cells = {n: c for n, c in material.done("regularization", "corrected").items() if n in ("coarse", "fine")}
+    blocks: list[Block] = []
+    for name, cell in cells.items():
+        found = {metric.partition(".")[2]: value for metric, value in cell.metrics.items()}
+        rows = zip(found["lambdas"], found["mean_validation_accuracies"], strict=True)
+        alike = found["not_told_apart"]
+        blocks += [
+            show_figure(cell, "search", f"The {name} search: every seed as a dot, and the mean."),
+            Table(
+                f"The {name} search: validation accuracy, mean of {len(cell.parameters['seeds'])} seeds. Chosen: "
+                f"{found['best_lambda']:.4g}. Its paired difference to {len(alike)} other λ has an interval that holds 0.",
+                ["λ", "Mean validation accuracy", "Against the chosen λ"],
+                [
+                    [
+                        lmbda,
+                        cite(accuracy, cell),
+                        "chosen" if lmbda == found["best_lambda"] else "not told apart" if lmbda in alike else "lower",
+                    ]
+                    for lmbda, accuracy in rows
+                ],
+            ),
+        ]
+    return [Heading("Corrected: λ chosen over several seeds"), *blocks] if blocks else []
+
+
+def _show_final(material: Material) -> list[Block]:
+    arms = {"final": "final", **VARIANTS}
+    runs = {cell: material.runs("regularization", f"{cell}.test_accuracy") for cell in arms}
+    runs = {cell: found for cell, found in runs.items() if any(value is not None for value in found.values())}
+    if not runs:
+        return []
+    rows = []
+    for cell, found in runs.items():
+        arm = summarise_arm(list(found.values()))
+        seeds = _cells_of(material, cell)
+        others = [
+            cite(print_runs(list(material.runs("regularization", f"{cell}.{metric}").values())), *seeds)
+            for metric in _ACCURACIES[:2]
+        ]
+        rows.append(
+            [
+                arms[cell],
+                arm.n,
+                *others,
+                material.published_text(f"{cell}.test_accuracy"),
+                cite(print_spread(arm), *seeds),
+                print_interval(arm.mean_interval) or arm.method,
+            ]
+        )
+    comparisons = {f"{words} − final": compare_variant(material, variant) for variant, words in VARIANTS.items()}
+    compared = {
+        f"{words} − final": _cells_of(material, variant) + _cells_of(material, "final")
+        for variant, words in VARIANTS.items()
+    }
+    published = material.published_text("final.test_accuracy")
+    blocks: list[Block] = [
+        Heading("Corrected: the final network and its variants, several seeds"),
+        Table(
+            "The test set is read once, at the end of each run: mean ± standard deviation over the seeds, which vary "
+            "the initial weights and the order of the images; the interval is the 95 % t interval of the mean.",
+            [
+                "Network",
+                "Seeds",
+                "Training accuracy",
+                "Validation accuracy",
+                "Published test accuracy",
+                "Test accuracy",
+                "95 % interval",
+            ],
+            rows,
+        ),
+        draw(
+            plot_arms(
+                pd.DataFrame(
+                    [(arms[cell], seed, value) for cell, found in runs.items() for seed, value in found.items()],
+                    columns=["arm", "seed", "value"],
+                ),
+                published={"final": float(published)} if published else None,
+                label="test accuracy",
+            ),
+            "arms",
+            alt="Test accuracy of every run of the final network and of its variants as a dot, with means and 95 % "
+            "intervals, and the published accuracy as a hollow diamond.",
+            caption="Every run, the mean and its 95 % interval; published: hollow diamond.",
+        ),
+    ]
+    return blocks + show_comparisons(comparisons, compared, quantity="test accuracy")
+
+
+def _cells_of(material: Material, arm: str) -> list[CellResult]:
+    return material.corrected("regularization", f"{arm}.test_accuracy")
+
+
+_ACCURACIES = ("training_accuracy", "validation_accuracy", "test_accuracy")
+
+
+def _trainings(material: Material, names: Sequence[str], heading: str) -> list[Block]:
+    """Return curves, learning rate and weights of those of the named runs that are complete."""
+    cells = material.done("regularization")
+    blocks: list[Block] = []
+    for name in filter(cells.get, names):
+        ends = [_describe_metric(material, name, metric) for metric in _ACCURACIES]
+        caption = f"{name}: cost, loss and accuracy over updates. At the end: {', '.join(filter(None, ends))}."
+        blocks += [
+            show_figure(cells[name], "curves", caption),
+            Gallery(
+                [
+                    show_figure(cells[name], "learning_rate", f"{name}: the learning rate over updates."),
+                    show_figure(cells[name], "weights", f"{name}: the first layer's weights, an image for each unit."),
+                ]
+            ),
+        ]
+    return [Heading(heading), *blocks] if blocks else []
+
+
+def _describe_metric(material: Material, name: str, metric: str) -> str | None:
+    """Say what a run measured, and what was published for it; None where it measured no such thing."""
+    value = material.done("regularization")[name].metrics.get(f"{name}.{metric}")
+    if value is None:
+        return None
+    published = material.published_text(f"{name}.{metric}")
+    return f"{metric.replace('_', ' ')} {value:.4g}" + (f" (published {published})" if published else "")
+
+
+def _search_table(material: Material, search: str) -> pd.DataFrame:
+    """Return cell, λ, our validation accuracy and the published one, as printed and as a number, for every run of a search."""
+    cells = material.done("regularization")
+    rows = []
+    for path in cells[search].parameters["runs"]:
+        name = Path(path).parent.name
+        run = cells[name].metrics
+        accuracy = f"{name}.validation_accuracy"
+        text = material.published_text(accuracy)
+        rows.append((name, run[f"{name}.lambda"], text, float(text or "nan"), run[accuracy]))
+    return pd.DataFrame(rows, columns=["cell", "lambda", "text", "published", "ours"])

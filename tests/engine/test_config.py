@@ -1,0 +1,525 @@
+"""Configurations that are refused and accepted, file by file and key by key.
+
+`tests/workflow/test_bad_input.py` gives some of them to the command line of snakemake.
+"""
+
+import copy
+import json
+import math
+import re
+from functools import partial
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from made_configs import CONFIGS, FILES, sound_configs
+
+from gradlab.engine.config import ConfigError, check_config, lay_over, read_config
+from gradlab.engine.config.__main__ import main
+from gradlab.engine.config.conflicts import PROJECT_FOLDERS, SEARCH_WINDOWS, TRAINING_SIZES
+from gradlab.studies.batch_size import divergence
+from gradlab.studies.regularization import twolayer
+
+
+@pytest.fixture(scope="module")
+def schema(project):
+    return project / "workflow/schemas/config.schema.yaml"
+
+
+@pytest.fixture(scope="module")
+def config(project):
+    return yaml.safe_load((project / "config/config.yaml").read_text())
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(project, monkeypatch):
+    monkeypatch.chdir(project)  # relative paths of a configuration are relative to it
+
+
+@pytest.fixture(scope="module")
+def refusal(schema):
+    """A function that returns the message with which a configuration is refused, None where it is accepted."""
+
+    def check(config):
+        try:
+            check_config(config, schema)
+        except ConfigError as error:
+            return str(error)
+        return None
+
+    return check
+
+
+def test_the_shipped_configurations_are_accepted(project, config, refusal):
+    assert refusal(config) is None
+    assert refusal(lay_over(config, read_config(project / "config/quick.yaml"))) is None
+
+
+@pytest.mark.parametrize("overlay, message", CONFIGS.items(), ids=lambda text: text[:50])
+def test_says_which_key_is_wrong_and_what_is_allowed(config, refusal, overlay, message):
+    said = refusal(lay_over(config, yaml.safe_load(overlay)))
+    assert said and message in said
+    assert_is_a_short_paragraph(said)
+
+
+def assert_is_a_short_paragraph(message):
+    lines = message.splitlines()
+    assert all(line.strip() for line in lines), "a blank line"
+    assert all(len(line) <= 700 for line in lines)
+    assert len(lines) <= 22
+    assert message.isprintable() or "\n" in message
+    assert all(line.isprintable() for line in lines)
+    assert "Traceback" not in message
+
+
+def test_names_every_fault_at_once(config, refusal):
+    said = refusal(lay_over(config, {"augmentation": {"batch_size": 0}, "batch_size": {"hidden": 0}}))
+    assert "augmentation.batch_size" in said
+    assert "batch_size.hidden" in said
+
+
+def test_lists_no_more_faults_than_a_person_reads(config, refusal):
+    said = refusal(lay_over(config, {"batch_size": {"seeds": [f"a{number}" for number in range(1000)]}}))
+    assert len(said.splitlines()) == 22
+    assert said.endswith("and 980 more")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 1_000_000, "\n" * 1000, 10**4000, -(10**25), ["a" * 10_000] * 1000, {"k" * 1_000_000: 1}, b"\x00" * 9999],
+    ids=["text", "line breaks", "4,000 digits", "negative", "list", "key", "bytes"],
+)
+@pytest.mark.parametrize(
+    "path", ["results", "time_limit", "data/cache", "batch_size/seeds", "batch_size/learning_rates/4"]
+)
+def test_a_huge_value_is_abbreviated(config, refusal, path, value):
+    said = refusal(replaced(config, path, value))
+    assert path.replace("/", ".") in said
+    assert_is_a_short_paragraph(said)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["x" * 1_000_000, "a\n\nb", 10**4000, None, 1.5, "\x1b[31m"],
+    ids=["text", "blank line", "4,000 digits", "null", "not whole", "colour of a terminal"],
+)
+def test_a_strange_key_is_abbreviated(config, refusal, key):
+    for changed in (config | {key: 1}, replaced(config, "batch_size/learning_rates", {key: 0.1})):
+        assert_is_a_short_paragraph(refusal(changed))
+
+
+def test_a_value_that_holds_itself_and_one_that_multiplies_are_refused(config, refusal):
+    circle = {}
+    circle["data"] = circle
+    laughs = ["ha"] * 10
+    for _ in range(9):
+        laughs = [laughs] * 10
+    for value in (circle, laughs):
+        said = refusal(config | {"data": value})
+        assert "more than 100000 values, or more than 20 levels" in said
+        assert_is_a_short_paragraph(said)
+
+
+def test_a_number_and_its_text_are_one_key(config, refusal):
+    assert "batch_size.learning_rates.4: this key is there 2 times" in refusal(
+        lay_over(config, {"batch_size": {"learning_rates": {"4": 0.1}}})
+    )
+
+
+# --- a rule for every key, written by hand ---
+
+
+def whole(low, high=math.inf):
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def number(low, high, *, open_below=False):
+    def allows(value):
+        return type(value) in (int, float) and (low < value if open_below else low <= value) and value <= high
+
+    return allows
+
+
+def many(allows, least=0, most=math.inf):
+    """A list of values that are all different."""
+
+    def check(value):
+        if type(value) is not list or not least <= len(value) <= most:
+            return False
+        return all(map(allows, value)) and len({(type(item), item) for item in value}) == len(value)
+
+    return check
+
+
+def pair(allows, ascends):
+    return lambda value: type(value) is list and len(value) == 2 and all(map(allows, value)) and ascends(*value)
+
+
+def some(*names):
+    return many(lambda item: isinstance(item, str) and item in names)
+
+
+def place(value):
+    return value is None or (type(value) is str and re.fullmatch(r"[a-z~/][a-z ./']{0,30}", value) is not None)
+
+
+def rates(value):
+    if type(value) is not dict or any(type(size) not in (int, str) for size in value):
+        return False
+    sizes = [str(size) for size in value]
+    return (
+        len(set(sizes)) == len(sizes)
+        and all(re.fullmatch(r"[1-9][0-9]{0,3}", size) and int(size) <= 6000 for size in sizes)
+        and all(map(number(0, 1000, open_below=True), value.values()))
+    )
+
+
+SEED, SEEDS = whole(0, 2**32 - 1), many(whole(0, 2**32 - 1), 1, 1000)
+RATE = number(0, 1000, open_below=True)
+RISE = {"n_s": lambda value: whole(10, 1_000_000)(value) and value % 10 == 0, "epochs": whole(1, 100_000)}
+POINTS = whole(2, 200)
+TRAINING = RISE | {"lambda": number(0, 1000)}
+
+# What each key of config/config.yaml may be while all others are as they stand there.
+RULES = {
+    "results": lambda value: (
+        isinstance(value, str) and re.fullmatch(r"results(/[a-z]{1,9})?", value) and value != "results/data"
+    ),
+    "time_limit": lambda value: value is None or number(1, 365 * 24 * 3600)(value),
+    "device": lambda value: value in ("auto", "cpu", "cuda"),
+    "data": {
+        "sources": many(lambda item: item in ("local", "cache", "official", "packages"), least=1),
+        "cache": place,
+        "local": {"fashion_mnist": place, "cifar10": place},
+        "timeout": number(0, 3600, open_below=True),
+        "retries": whole(0, 20),
+    },
+    "autodiff": {
+        "cases": some("jump", "power", "halving", "step"),
+        "seed": SEED,
+        "torch_functions": lambda value: type(value) is bool,
+    },
+    "augmentation": {
+        "settings": some("none", "train", "test", "both"),
+        "subset_size": whole(16, 60_000),  # a batch is 16
+        "batch_size": whole(1, 7200),  # the images of the subset
+        "learning_rate": RATE,
+        "max_passes": whole(1, 100_000),
+        "copies": whole(1, 1000),
+        "crop_scale": pair(number(0.01, 1), lambda low, high: low <= high),
+        "crop_ratio": pair(number(0.01, 100), lambda low, high: low <= high),
+        "max_angle": number(0, 180),
+        "corrected": {
+            "trainings": some("clean", "augmented"),
+            "root_seed": SEED,
+            "seeds": SEEDS,
+            "evaluate_every": whole(1, 100_000),
+        },
+    },
+    "batch_size": {
+        "learning_rates": rates,
+        "subset_size": whole(152, 60_000),  # the largest batch is 16: 151 images make 9.4 of it, and a search needs 10
+        "hidden": whole(1, 10_000),
+        "passes": whole(1, 100_000),
+        "root_seed": SEED,
+        "seeds": SEEDS,
+        "corrected": {
+            "batch_sizes": many(whole(1, 631), most=1000),  # 6000 images make 9.51 batches of 631, and 9.49 of 632
+            "search_seeds": SEEDS,
+            "start": number(1e-6, 1000),
+            "tolerance": number(1e-6, 1),
+        },
+    },
+    "regularization": {
+        "gradient_check": {"images": whole(1, 1000), "lambda": number(0, 1000), "step": number(1e-12, 1)},
+        "overfit": {
+            "images": lambda value: value in range(10, 101, 10) and type(value) is int,
+            "epochs": whole(1, 100_000),
+            "batch_size": lambda value: value in (1, 2, 4, 5, 10, 20) and type(value) is int,
+            "learning_rate": RATE,
+        },
+        "batch_size": lambda value: whole(1, 1000)(value) and 1000 % value == 0,
+        "learning_rate": pair(RATE, lambda low, high: low <= high),
+        "one_cycle": TRAINING,
+        "three_cycles": TRAINING,
+        "coarse": RISE | {"points": POINTS, "exponents": pair(number(-20, 3), lambda low, high: low < high)},
+        "fine": RISE | {"points": POINTS},
+        "final": RISE,
+        "corrected": {
+            "root_seed": SEED,
+            "seeds": SEEDS,
+            "search_seeds": SEEDS,
+            "fine_points": POINTS,
+            "overfit_images": lambda value: value in range(10, 101, 10) and type(value) is int,
+            "flip_probability": number(0, 1),
+        },
+    },
+}
+
+
+def leaves(rules, path=()):
+    for key, rule in rules.items():
+        if isinstance(rule, dict):
+            yield from leaves(rule, (*path, key))
+        else:
+            yield "/".join((*path, key)), rule
+
+
+LEAVES = dict(leaves(RULES))
+
+
+def blocks(config, path=()):
+    yield "/".join(path)
+    for key, value in config.items():
+        if isinstance(value, dict) and key != "learning_rates":
+            yield from blocks(value, (*path, key))
+
+
+def replaced(config, path, value):
+    *parents, last = path.split("/")
+    changed = copy.deepcopy(config)
+    place = changed
+    for parent in parents:
+        place = place[parent]
+    place[int(last) if last.isdigit() else last] = value
+    return changed
+
+
+def test_every_key_has_a_rule(config):
+    present = set()
+
+    def walk(node, path):
+        for key, value in node.items():
+            if isinstance(value, dict) and key != "learning_rates":
+                walk(value, (*path, key))
+            else:
+                present.add("/".join((*path, key)))
+
+    walk(config, ())
+    assert present == set(LEAVES)
+    for path in LEAVES:
+        value = config
+        for part in path.split("/"):
+            value = value[part]
+        assert LEAVES[path](value), path
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-10, 1000),
+    st.integers(),
+    st.floats(),
+    st.floats(0, 2),
+    st.sampled_from([0, 1, 1e-6, 0.01, 1.0, 16.0, 1000, 10**30, 2**32, 60_000, 60_001, 100_001, math.inf, math.nan]),
+    st.sampled_from(
+        [
+            "1e-5",
+            "results/mine",
+            "results/data",
+            "/etc",
+            "..",
+            "$(touch pwned)",
+            "; rm",
+            "a\nb",
+            "none",
+            "jump",
+            "",
+            "é",
+            "caf\udce9",
+        ]
+    ),
+    st.text(max_size=20),
+    st.dates(),
+    st.binary(max_size=5),
+)
+VALUES = st.one_of(
+    SCALARS,
+    st.lists(SCALARS, max_size=4),
+    st.lists(st.integers(0, 200), max_size=5),
+    st.lists(st.floats(0.001, 1), min_size=2, max_size=2),
+    st.lists(st.sampled_from(["none", "train", "test", "clean", "cache", "local", "jump", "step"]), max_size=3),
+    st.dictionaries(st.one_of(st.integers(0, 7000), st.text(max_size=3)), SCALARS, max_size=3),
+)
+hurried = partial(settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def is_sure(path, value):
+    """Whether the rule above knows: of places it knows plain names alone."""
+    return (
+        not (path == "results" or "cache" in path or "local" in path)
+        or not isinstance(value, str)
+        or LEAVES[path](value)
+    )
+
+
+@hurried(max_examples=200)
+@given(path=st.sampled_from(sorted(LEAVES)), value=VALUES)
+def test_another_value_is_accepted_where_its_rule_allows_it_and_else_refused_by_its_name(config, refusal, path, value):
+    said = refusal(replaced(config, path, value))
+    if said is None:
+        assert LEAVES[path](value) or not is_sure(path, value)
+    else:
+        assert not LEAVES[path](value), said
+        assert path.replace("/", ".") in said
+        assert_is_a_short_paragraph(said)
+
+
+def test_a_missing_key_is_named_with_its_place(config, refusal):
+    for path in sorted(LEAVES) + [block for block in blocks(config) if block]:
+        *parents, last = path.split("/")
+        without = copy.deepcopy(config)
+        place = without
+        for parent in parents:
+            place = place[parent]
+        del place[last]
+        said = refusal(without)
+        assert f"{'.'.join(parents) or '(top level)'}: missing {last}; give a value" in said
+        assert_is_a_short_paragraph(said)
+
+
+@hurried(max_examples=100)
+@given(data=st.data(), key=st.one_of(st.text(), st.integers(), st.booleans(), st.none()), value=VALUES)
+def test_an_unknown_key_is_named_with_its_place(config, refusal, data, key, value):
+    block = data.draw(st.sampled_from(list(blocks(config))))
+    changed = copy.deepcopy(config)
+    place = changed
+    for part in filter(None, block.split("/")):
+        place = place[part]
+    if key in place:
+        return
+    place[key] = value
+    said = refusal(changed)
+    assert f"{block.replace('/', '.') or '(top level)'}: unknown key " in said
+    assert_is_a_short_paragraph(said)
+
+
+@hurried(max_examples=50)
+@given(sound=sound_configs())
+def test_whatever_keeps_the_rules_is_accepted(refusal, sound):
+    assert refusal(sound) is None
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize("content, message", FILES.items(), ids=lambda text: repr(text[:30]))
+def test_a_file_that_is_no_configuration_is_refused_with_its_name_and_line(tmp_path, content, message):
+    file = tmp_path / "bad.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        read_config(file)
+    assert str(file) in str(refused.value)
+    assert message in str(refused.value)
+    assert_is_a_short_paragraph(str(refused.value))
+
+
+@pytest.mark.parametrize(
+    "written, number",
+    [("+1", 1), ("007", 7), ("1_000", 1000), ("0x10", 16), ("0b11", 3), ("0", 0), ("-0.5", -0.5), ("010.5", 10.5)],
+)
+def test_a_number_that_is_what_it_looks_like_is_read(tmp_path, written, number):
+    (tmp_path / "my.yaml").write_text(f"time_limit: {written}\nresults: '1:30'\nstamp: 010a\n")
+    assert read_config(tmp_path / "my.yaml") == {"time_limit": number, "results": "1:30", "stamp": "010a"}
+
+
+def test_a_file_whose_name_is_not_utf_8_is_named_in_plain_letters(tmp_path):
+    with pytest.raises(ConfigError, match=r"caf\\udce9.yaml cannot be read \(No such file") as refused:
+        read_config(tmp_path / "caf\udce9.yaml")
+    assert str(refused.value).isprintable()
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    for path in (tmp_path / "missing.yaml", tmp_path):
+        with pytest.raises(ConfigError, match=rf"^{re.escape(str(path))} cannot be read \(.*\): name a file"):
+            read_config(path)
+
+
+@hurried(max_examples=100)
+@given(
+    content=st.one_of(st.binary(max_size=200), st.text(alphabet="{}[]&*a: \n\t-'\"!<1", max_size=40).map(str.encode))
+)
+def test_any_bytes_are_read_or_refused_with_the_name_of_the_file(tmp_path, content):
+    file = tmp_path / "any.yaml"
+    file.write_bytes(content)
+    try:
+        assert isinstance(read_config(file), dict)
+    except ConfigError as error:
+        assert str(file) in str(error) or "more than 20 levels" in str(error)
+        assert_is_a_short_paragraph(str(error))
+
+
+@given(
+    content=st.dictionaries(
+        st.text(max_size=5), st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3)), max_size=4
+    )
+)
+@hurried(max_examples=100)
+def test_reads_what_yaml_and_json_write(tmp_path, content):
+    file = tmp_path / "some.yaml"
+    file.write_text(yaml.safe_dump(content, allow_unicode=False), encoding="utf-8")
+    assert repr(read_config(file)) == repr(yaml.safe_load(file.read_text(encoding="utf-8")))
+    plain = json.loads(json.dumps(content, default=str))
+    file.write_text(json.dumps(plain), encoding="utf-8")
+    assert repr(read_config(file)) == repr(plain)
+
+
+def test_the_command_checks_files_laid_over_each_other(project, tmp_path, capsys):
+    base = str(project / "config/config.yaml")
+    assert main([base, str(project / "config/quick.yaml")]) == 0
+    assert "accepted" in capsys.readouterr().out
+    file = tmp_path / "bad.yaml"
+    file.write_text("augmentation: {copies: 0}")
+    assert main([base, str(file)]) == 1
+    said = capsys.readouterr()
+    assert "augmentation.copies = 0: expected at least 1" in said.err
+    assert said.out == ""
+    file.write_text("augmentation: {copies: 0")
+    assert main([base, str(file)]) == 1
+    assert f"gradlab: {file}, line 1" in capsys.readouterr().err
+
+
+# --- what the checks know of the rest of the project ---
+
+
+def test_every_key_is_described(schema):
+    rules = yaml.safe_load(schema.read_text())
+    definitions = rules["$defs"]
+
+    def walk(node, path):
+        for key, child in node.get("properties", {}).items():
+            target = child | definitions.get(child.get("$ref", "").rpartition("/")[2], {})
+            nested = "properties" in target
+            yield f"{path}{key}", "description" in target or nested
+            yield from walk(target, f"{path}{key}.")
+
+    top = {key: described for key, described in walk(rules, "") if key.count(".") <= 1}
+    assert [key for key, described in top.items() if not described and not key.startswith("regularization")] == []
+
+
+def test_a_search_smooths_a_pass_over_as_many_windows_as_the_check_asks_for():
+    assert divergence.WINDOWS == SEARCH_WINDOWS
+
+
+def test_the_sizes_of_training_sets_are_those_of_the_rules(project):
+    rules = (project / "workflow/rules/regularization.smk").read_text()
+    rows = [
+        *re.findall(r'"train_rows": \[(\d+), (\d+)\]', rules),
+        *re.findall(r"BATCH_1, BATCH_2 = \[(\d+), (\d+)\]", rules),
+    ]
+    assert {int(end) - int(start) for start, end in rows} == set(TRAINING_SIZES)
+    for size in TRAINING_SIZES:
+        with pytest.raises(ValueError, match="no whole number of batches"):
+            twolayer.update_count(size, twolayer.Settings(epochs=1, batch_size=11, lmbda=0.0, n_s=10))
+
+
+def test_no_study_can_write_among_the_files_of_the_project(project, config, refusal):
+    own = {"config", "notebooks", "profiles", "src", "tests", "workflow"}
+    assert own <= {path.name for path in project.iterdir() if path.is_dir()}
+    assert own < set(PROJECT_FOLDERS)
+    for folder in PROJECT_FOLDERS:
+        for path in (folder, f"{folder}/x", f"./{folder}", folder.upper()):
+            assert f"results = '{path}': expected a folder" in refusal(config | {"results": path})
+    for file in ("Snakefile", "pyproject.toml/x"):
+        assert "is a file; take another place" in refusal(config | {"results": file})

@@ -1,0 +1,221 @@
+"""The ledger's verdicts against plain ones: integers and fractions in place of decimals and floats."""
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradlab.engine.figures import Figure
+from gradlab.engine.ledger import judge, print_like
+from gradlab.lab.stats import summarise_arm
+
+
+def figure(value, rule, limit=None):
+    return Figure(id="x.y", study="s", source="F 1", value=value, rule=rule, limit=limit)
+
+
+def write_fixed(number, decimals):
+    """Write number · 10^−decimals, an integer being given, with that many decimals."""
+    digits = str(abs(number)).zfill(decimals + 1)
+    whole, rest = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
+    return ("-" if number < 0 else "") + whole + ("." + rest if decimals else "")
+
+
+def write_scientific(mantissa, exponent, decimals):
+    """Write mantissa · 10^(exponent − decimals), the mantissa being an integer with one digit before the point."""
+    return f"{write_fixed(mantissa, decimals)}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+
+
+def round_fixed(value, decimals):
+    """Return the integer nearest to value · 10^decimals; of two that are equally near, the even one."""
+    return round(Fraction(value) * 10**decimals)
+
+
+def round_scientific(value, decimals):
+    """Return the rounded mantissa, an integer, and the exponent; a mantissa that rounds up to 10 moves the exponent."""
+    size = abs(Fraction(value))
+    exponent = 0
+    while size >= Fraction(10) ** (exponent + 1):
+        exponent += 1
+    while size < Fraction(10) ** exponent:
+        exponent -= 1
+    mantissa = round(size / Fraction(10) ** (exponent - decimals))
+    if mantissa == 10 ** (decimals + 1):
+        mantissa, exponent = 10**decimals, exponent + 1
+    return (mantissa if value > 0 else -mantissa), exponent
+
+
+decimals = st.integers(0, 18)
+# Values of every size; ties, which a fraction of a power of two can be exactly; values just below a power of ten.
+values = st.one_of(
+    st.floats(-1e30, 1e30),
+    st.builds(lambda numerator, power: numerator / 2**power, st.integers(-(10**6), 10**6), st.integers(0, 12)),
+    st.builds(
+        lambda exponent, nines, sign: sign * (1 - 10.0**-nines) * 10.0**exponent,
+        st.integers(-20, 20),
+        st.integers(1, 15),
+        st.sampled_from([1, -1]),
+    ),
+)
+sized = values.filter(lambda value: abs(value) > 1e-300)
+
+
+@given(values, decimals)
+def test_fixed_point_is_the_nearest_decimal(value, decimals):
+    number = round_fixed(value, decimals)
+    printed = print_like(value, write_fixed(0, decimals))
+    assert (printed.removeprefix("-") if number == 0 else printed) == write_fixed(number, decimals)
+
+
+@given(sized, decimals)
+def test_a_mantissa_is_the_nearest_decimal(value, decimals):
+    printed = print_like(value, write_scientific(10**decimals, 0, decimals))
+    assert printed == write_scientific(*round_scientific(value, decimals), decimals)
+
+
+@given(values, decimals, st.integers(-2, 2))
+def test_exact_is_what_prints_to_the_same_digits_in_fixed_point(value, decimals, off):
+    published = write_fixed(round_fixed(value, decimals) + off, decimals)
+    assert judge(figure(published, "exact"), value).verdict == ("outside" if off else "exact")
+
+
+@given(sized, decimals, st.integers(-2, 2), st.sampled_from([str.lower, str.upper]))
+def test_exact_is_what_prints_to_the_same_digits_with_an_exponent(value, decimals, off, letter):
+    mantissa, exponent = round_scientific(value, decimals)
+    published = letter(write_scientific(mantissa + off, exponent, decimals))
+    assert judge(figure(published, "exact"), value).verdict == ("outside" if off else "exact")
+
+
+@pytest.mark.parametrize(
+    "value, published, verdict",
+    [
+        (0.518, "0.5180", "exact"),
+        (0.51804, "0.5180", "exact"),
+        (0.51806, "0.5180", "outside"),
+        (0.125, "0.12", "exact"),  # a tie: the even digit
+        (0.375, "0.38", "exact"),
+        (2.675, "2.67", "exact"),  # no tie: as a binary fraction it lies below
+        (9.996, "10.00", "exact"),
+        (9.996e-9, "1.00e-08", "exact"),
+        (9.994e-9, "1.00e-08", "outside"),
+        (1e-06, "1e-06", "exact"),
+        (1e-06, "0.000001", "exact"),
+        (1.4e-06, "1e-06", "exact"),
+        (1.4e-06, "1.0e-06", "outside"),
+        (1e-06, "1E-6", "exact"),
+        (-0.0, "0", "exact"),
+        (-0.0, "-0.0", "exact"),
+        (-0.4, "0", "exact"),
+        (-0.6, "0", "outside"),
+        (0.5, "-0.5", "outside"),
+        (1e30, "0.007196856730011514", "outside"),
+        (5e-324, "0.000", "exact"),
+    ],
+)
+def test_printed_digits_at_their_edges(value, published, verdict):
+    assert judge(figure(published, "exact"), value).verdict == verdict
+
+
+thousandths = st.integers(-2000, 2000)
+
+
+@given(thousandths, thousandths, st.integers(0, 500), st.sampled_from(["within", "erratum"]))
+def test_a_tolerance_reaches_equally_far_to_both_sides_and_holds_its_ends(published, reproduced, tolerance, rule):
+    limit = write_fixed(tolerance, 3)
+    inside = abs(reproduced - published) <= tolerance
+    one = judge(figure(write_fixed(published, 3), rule, limit), reproduced / 1000)
+    other = judge(figure(write_fixed(reproduced, 3), rule, limit), published / 1000)
+    assert one.verdict == other.verdict == (rule if inside else "outside")
+    assert one.difference == -other.difference == (reproduced - published) / 1000
+    for side in (tolerance, -tolerance):
+        at_the_end = (published + side) / 1000
+        assert judge(figure(write_fixed(published, 3), rule, limit), at_the_end).verdict == rule
+        beyond = at_the_end + math.copysign(1e-9, side)
+        assert judge(figure(write_fixed(published, 3), rule, limit), beyond).verdict == "outside"
+
+
+@given(thousandths, thousandths)
+def test_a_bound_is_not_below_itself(bound, reproduced):
+    found = judge(figure("0.25", "below", write_fixed(bound, 3)), reproduced / 1000)
+    assert found.verdict == ("within" if reproduced < bound else "outside")
+    assert found.difference == (reproduced - 250) / 1000
+
+
+positive_runs = st.lists(st.floats(1e-3, 1), min_size=2, max_size=6)
+resolutions = st.floats(0, 1)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=6), thousandths, resolutions)
+def test_brackets_widen_an_interval_downwards_only(runs, published, resolution):
+    published = write_fixed(published, 3)
+    sharp = judge(figure(published, "interval"), runs)
+    wide = judge(figure(published, "interval"), runs, resolution=resolution)
+    assert wide.low <= sharp.low
+    assert wide.high == sharp.high
+    assert wide.difference == sharp.difference
+    assert wide.verdict == ("inside interval" if wide.low <= float(published) <= wide.high else "outside")
+    if sharp.verdict == "inside interval":
+        assert wide.verdict == "inside interval"
+
+
+@given(positive_runs, resolutions)
+def test_an_interval_above_0_begins_where_it_would_if_every_run_were_the_lower_end_of_its_bracket(runs, resolution):
+    # Scaling every run scales the interval.
+    wide = judge(figure("0.5", "interval"), runs, resolution=resolution)
+    low, _ = summarise_arm([run / (1 + resolution) for run in runs]).prediction_interval
+    if low > 1e-6:
+        assert wide.low == pytest.approx(low, rel=1e-6)
+        assert judge(figure(repr(wide.low), "interval"), runs, resolution=resolution).verdict == "inside interval"
+        below = repr(wide.low * (1 - 1e-9))
+        assert judge(figure(below, "interval"), runs, resolution=resolution).verdict == "outside"
+
+
+absent = st.sampled_from([None, math.nan, math.inf, -math.inf])
+
+
+@given(st.lists(st.floats(0, 1), max_size=5), st.lists(absent, min_size=1, max_size=3), st.randoms(), resolutions)
+def test_a_missing_seed_is_no_verdict_wherever_it_stands(known, missing, random, resolution):
+    runs = known + missing
+    random.shuffle(runs)
+    found = judge(figure("0.5", "interval"), runs, resolution=resolution)
+    assert (found.verdict, found.difference, found.low, found.high) == ("not run", None, None, None)
+    assert f"{len(missing)} of {len(runs)} runs have no value" in found.note
+    assert (f"n = {len(known)}" in found.note) == (len(known) > 0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6), thousandths)
+def test_any_sequence_of_seeds_will_do(runs, published):
+    judged = figure(write_fixed(published, 3), "interval")
+    assert judge(judged, tuple(runs)) == judge(judged, runs)
+
+
+RULES = [("exact", None), ("within", "0.1"), ("erratum", "0.1"), ("below", "0.1")]
+
+
+@pytest.mark.parametrize("rule, limit", RULES)
+def test_no_value_is_not_run(rule, limit):
+    found = judge(figure("0.5", rule, limit), None)
+    assert (found.verdict, found.difference, found.note) == ("not run", None, "the run did not give this figure")
+
+
+@pytest.mark.parametrize("rule, limit", RULES)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_is_outside_and_named(rule, limit, value):
+    found = judge(figure("0.5", rule, limit), value)
+    assert (found.verdict, found.difference, found.note) == ("outside", None, f"reproduced as {value}")
+
+
+@given(
+    st.floats() | st.integers(-(10**18), 10**18),
+    st.sampled_from(RULES),
+    decimals,
+    st.integers(-(10**9), 10**9),
+    st.booleans(),
+)
+def test_every_number_gets_a_verdict(value, rule, decimals, published, scientific):
+    rule, limit = rule
+    text = f"{published:.{decimals}{'e' if scientific else 'f'}}"
+    found = judge(figure(text, rule, limit), value)
+    assert found.verdict in {"outside", {"below": "within"}.get(rule, rule)}

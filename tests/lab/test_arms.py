@@ -1,0 +1,309 @@
+"""What the figures of arms show: every run, the mean and interval of an arm, what is missing, and what was published."""
+
+import itertools
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gradlab.lab import arms as plots
+from gradlab.lab.record import save_figure
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def make_runs(**arms):
+    rows = [(arm, seed, value) for arm, values in arms.items() for seed, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["arm", "seed", "value"])
+
+
+def lines_with(ax, marker):
+    return [line for line in ax.get_lines() if line.get_marker() == marker]
+
+
+def means_of(ax):
+    """Level lines without a marker, as (left, right, height)."""
+    return [(*line.get_xdata(), line.get_ydata()[0]) for line in ax.get_lines() if line.get_marker() == "None"]
+
+
+def legend_texts(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def extent_of(band):
+    return band.get_paths()[0].get_extents()
+
+
+def assert_nothing_overlaps(figure):
+    """Legend, axes and notes apart from one another, all of them on the page; no two neighbouring labels touch."""
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    outside = [legend.get_window_extent() for legend in figure.legends] + [t.get_window_extent() for t in ax.texts]
+    for place, box in enumerate(outside):
+        assert not box.overlaps(ax.get_window_extent())
+        assert not any(box.overlaps(other) for other in outside[place + 1 :])
+    page = figure.bbox
+    for box in [*outside, ax.get_tightbbox()]:
+        assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+    for axis in (ax.xaxis, ax.yaxis):
+        if any(label.get_rotation() for label in axis.get_ticklabels()):
+            continue  # the box around a slanted text is larger than the text
+        low, high = sorted(axis.get_view_interval())
+        places = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+        boxes = [label.get_window_extent() for at, label in places if low <= at <= high and label.get_text()]
+        assert not any(box.overlaps(other) for box, other in itertools.pairwise(boxes))
+
+
+def t_interval(values):
+    """The interval of the mean, from scipy's own function."""
+    return stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
+
+
+def test_every_run_is_a_dot_with_the_mean_and_interval_of_its_arm():
+    values = {"none": [0.85, 0.86, 0.88], "both": [0.91, 0.90, 0.92]}
+    figure = plots.plot_arms(make_runs(**values), label="test accuracy")
+    (ax,) = figure.axes
+    rows = zip(values.values(), lines_with(ax, "o"), means_of(ax), ax.collections, strict=True)
+    for place, (runs, dots, (left, right, mean), band) in enumerate(rows):
+        assert dots.get_ydata().tolist() == runs
+        assert len(set(dots.get_xdata())) == 3
+        assert left < min(dots.get_xdata()) < max(dots.get_xdata()) < right
+        assert left < place < right
+        assert mean == pytest.approx(np.mean(runs))
+        assert (extent_of(band).y0, extent_of(band).y1) == pytest.approx(t_interval(runs))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["none", "both"]
+    assert ax.get_ylabel() == "test accuracy" and ax.get_yscale() == "linear"
+    assert legend_texts(figure) == ["a run", "mean of the runs", "95 % interval of the mean"]
+    assert_nothing_overlaps(figure)
+
+
+def test_the_same_seed_has_the_same_place_in_every_arm():
+    runs = make_runs(a=[1.0, 2.0, 3.0], b=[4.0, None, 6.0]).sample(frac=1, random_state=1).sort_values("arm")
+    (ax,) = plots.plot_arms(runs, label="value").axes
+    whole, gappy = lines_with(ax, "o")
+    assert whole.get_ydata().tolist() == [1, 2, 3] and gappy.get_ydata().tolist() == [4, 6]
+    np.testing.assert_allclose(gappy.get_xdata(), whole.get_xdata()[[0, 2]] + 1)
+
+
+def test_published_values_are_hollow_diamonds_beside_their_arm():
+    runs = make_runs(none=[0.85, 0.86], train=[0.9, 0.91], test=[0.8, 0.82])
+    figure = plots.plot_arms(runs, published={"test": 0.83, "none": 0.87, "train": None}, label="test accuracy")
+    (ax,) = figure.axes
+    diamonds = lines_with(ax, "D")
+    assert [line.get_ydata()[0] for line in diamonds] == [0.87, 0.83]
+    assert all(line.get_markerfacecolor() == "none" for line in diamonds)
+    (_, end_of_none, _), (start_of_train, *_), (_, end_of_test, _) = means_of(ax)
+    assert end_of_none < diamonds[0].get_xdata()[0] < start_of_train
+    assert end_of_test < diamonds[1].get_xdata()[0] < ax.get_xlim()[1]
+    assert legend_texts(figure)[-1] == "published"
+    assert_nothing_overlaps(figure)
+
+
+def test_a_published_arm_without_a_run_keeps_a_column():
+    figure = plots.plot_arms(make_runs(none=[0.85, 0.86]), published={"both": 0.8}, label="test accuracy")
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["none", "both"]
+    assert len(lines_with(ax, "o")) == 1
+    empty = plots.plot_arms(make_runs(), published={"both": 0.8}, label="test accuracy")
+    assert legend_texts(empty) == ["published"]
+
+
+@pytest.mark.parametrize("gap", [None, math.nan, math.inf])
+def test_missing_values_are_counted_and_leave_no_interval(gap):
+    runs = make_runs(whole=[0.85, 0.86, 0.87], part=[0.9, gap, 0.92], none=[gap, gap, gap])
+    figure = plots.plot_arms(runs, label="test accuracy")
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.texts] == ["2 of 3\nruns", "0 of 3\nruns"]
+    assert [text.get_position()[0] for text in ax.texts] == [1, 2]
+    assert [line.get_ydata().tolist() for line in lines_with(ax, "o")] == [[0.85, 0.86, 0.87], [0.9, 0.92]]
+    assert [mean for *_, mean in means_of(ax)] == pytest.approx([0.86, 0.91])
+    assert len(ax.collections) == 1
+    assert_nothing_overlaps(figure)
+
+
+def test_a_single_run_has_no_interval():
+    figure = plots.plot_arms(make_runs(final=[0.5]), published={"final": 0.5045}, label="test accuracy")
+    (ax,) = figure.axes
+    assert not ax.collections and not ax.texts
+    assert [line.get_ydata().tolist() for line in lines_with(ax, "o")] == [[0.5]]
+    left, right = ax.get_xlim()
+    assert right - left > 3 and (left + right) / 2 == 0  # one column does not fill the figure
+    assert legend_texts(figure) == ["a run", "mean of the runs", "published"]
+    assert_nothing_overlaps(figure)
+
+
+@pytest.mark.parametrize("name", ["B = {}", "batch size {}, half the rate"])
+def test_twelve_arms_fit(name):
+    runs = make_runs(**{name.format(i): [i + 0.1, i + 0.4, None if i == 3 else i + 0.6] for i in range(12)})
+    figure = plots.plot_arms(runs, published={name.format(4): 8.0}, label="passes until training accuracy is 1")
+    assert len(figure.axes[0].get_xticks()) == 12
+    assert_nothing_overlaps(figure)
+
+
+def test_a_logarithmic_axis_also_takes_an_interval_that_reaches_below_0(tmp_path):
+    figure = plots.plot_arms(make_runs(a=[0.1, 2.0], b=[1.0, 1.2]), label="loss", scale="log")
+    (ax,) = figure.axes
+    assert ax.get_yscale() == "log"
+    assert extent_of(ax.collections[0]).y0 < 0 < ax.get_ylim()[0] < 0.1
+    save_figure(tmp_path, "log", figure, alt="Two arms.")
+
+
+@pytest.mark.parametrize("published", [{}, {"b": -1.0}])
+def test_values_that_a_logarithmic_axis_cannot_show_are_refused(published):
+    runs = make_runs(a=[0.1, None], b=[0.2, 0.3]) if published else make_runs(a=[0.1, 0.2], b=[0.2, -1.0])
+    with pytest.raises(ValueError, match=r"arm b has the value -1.*above 0"):
+        plots.plot_arms(runs, published=published, label="loss", scale="log")
+
+
+def test_no_arm_at_all_is_refused():
+    with pytest.raises(ValueError, match="no arm to draw"):
+        plots.plot_arms(make_runs(), label="loss")
+
+
+def test_differences_are_rows_with_their_pairs_mean_and_interval():
+    comparisons = {"train − none": [0.01, 0.012, 0.02], "test − none": [-0.03, -0.02, -0.01]}
+    figure = plots.plot_differences(comparisons, label="difference in test accuracy")
+    (ax,) = figure.axes
+    zero, *means = (line for line in ax.get_lines() if line.get_marker() == "None")
+    assert zero.get_xdata() == [0, 0]
+    rows = zip(comparisons.values(), lines_with(ax, "o"), means, ax.collections, strict=True)
+    for place, (pairs, dots, mean, band) in enumerate(rows):
+        assert dots.get_xdata().tolist() == pairs
+        assert mean.get_xdata() == pytest.approx([np.mean(pairs)] * 2)
+        assert min(mean.get_ydata()) < min(dots.get_ydata()) < place < max(dots.get_ydata()) < max(mean.get_ydata())
+        assert (extent_of(band).x0, extent_of(band).x1) == pytest.approx(t_interval(pairs))
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(comparisons)
+    assert ax.yaxis_inverted()  # the first comparison on top
+    assert ax.get_xlabel() == "difference in test accuracy"
+    assert legend_texts(figure) == ["a pair", "mean of the pairs", "95 % interval of the mean"]
+    assert_nothing_overlaps(figure)
+
+
+def test_the_axis_of_differences_holds_0_and_follows_the_pairs():
+    (ax,) = plots.plot_differences({"a − b": [0.5, 0.6, 0.7]}, label="difference").axes
+    left, right = ax.get_xlim()
+    assert left <= 0 < 0.7 < right
+    assert -left < right / 2
+
+
+def test_missing_pairs_are_counted_beside_their_row():
+    comparisons = {"whole": [0.1, 0.2], "part": [0.1, None, math.nan, 0.4], "one": [0.3], "nothing": [None, None]}
+    figure = plots.plot_differences(comparisons, label="difference")
+    (ax,) = figure.axes
+    notes = [(text.get_text(), text.get_position()[1]) for text in ax.texts]
+    assert notes == [("2 of 4\npairs", 1), ("0 of 2\npairs", 3)]
+    assert [line.get_xdata().tolist() for line in lines_with(ax, "o")] == [[0.1, 0.2], [0.1, 0.4], [0.3]]
+    assert len(ax.collections) == 1
+    assert_nothing_overlaps(figure)
+
+
+def test_long_names_of_comparisons_leave_room_for_the_data():
+    name = "augmented training images − training images as they are"
+    figure = plots.plot_differences({name: [0.012, -0.011], "test − none": [0.001, 0.002]}, label="difference")
+    assert_nothing_overlaps(figure)
+    (ax,) = figure.axes
+    assert ax.get_yticklabels()[0].get_text().replace("\n", " ") == name
+    assert ax.get_window_extent().width > figure.bbox.width / 2
+
+
+def test_no_comparison_at_all_is_refused():
+    with pytest.raises(ValueError, match="no comparison to draw"):
+        plots.plot_differences({}, label="difference")
+    with pytest.raises(ValueError, match="without runs"):
+        plots.plot_differences({"a − b": []}, label="difference")
+
+
+def make_brackets(rows):
+    return pd.DataFrame(rows, columns=["batch_size", "seed", "stable", "divergent"])
+
+
+BRACKETS = [
+    (16, 0, 0.2, 0.21),
+    (16, 1, 0.22, 0.23),
+    (1, 0, 0.012, 0.0126),
+    (1, 1, 0.013, 0.0136),
+    (1, 2, 0.011, 0.0115),
+]
+
+
+def test_brackets_span_from_stable_to_divergent_with_the_published_rate_beside():
+    figure = plots.plot_brackets(make_brackets(BRACKETS), {1: 0.01, 16: 0.15})
+    (ax,) = figure.axes
+    drawn = [segment for bars in ax.collections for segment in bars.get_segments()]
+    expected = sorted(BRACKETS)
+    assert [[low, high] for (_, low), (_, high) in drawn] == pytest.approx(
+        np.array([[stable, divergent] for _, _, stable, divergent in expected])
+    )
+    places = [low[0] for low, _ in drawn]
+    assert places == [high[0] for _, high in drawn] == sorted(set(places))  # upright, the seeds side by side
+    caps = lines_with(ax, "_")
+    heights = sorted(height for line in caps for height in line.get_ydata())
+    assert heights == pytest.approx(sorted(rate for row in BRACKETS for rate in row[2:]))
+    diamonds = lines_with(ax, "D")
+    assert [line.get_ydata()[0] for line in diamonds] == [0.01, 0.15]
+    assert max(places[:3]) < diamonds[0].get_xdata()[0] < min(places[3:])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "16"]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("batch size", "learning rate", "log")
+    assert legend_texts(figure) == ["a seed: stable below, divergent above", "published divergent rate"]
+    assert_nothing_overlaps(figure)
+
+
+def test_a_bracket_of_five_per_cent_has_its_ends_apart():
+    rows = [(size, seed, rate, 1.05 * rate) for size, rate in {1: 0.01, 4: 0.06, 16: 0.25}.items() for seed in range(5)]
+    figure = plots.plot_brackets(make_brackets(rows), {1: 0.01, 4: 0.05, 16: 0.15})
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    points = 72 / figure.dpi
+    for low, high in (ends for bars in ax.collections for ends in bars.get_segments()):
+        (_, bottom), (_, top) = ax.transData.transform([low, high]) * points
+        assert top - bottom > 1.5 * lines_with(ax, "_")[0].get_markeredgewidth()
+    (cap, *_) = lines_with(ax, "_")
+    centres = np.diff(ax.transData.transform(np.column_stack(cap.get_data()))[:, 0]) * points
+    assert min(centres) > cap.get_markersize()  # the caps of neighbouring seeds do not touch
+
+
+def test_brackets_that_are_open_or_missing():
+    rows = [(2, 0, 0.02, None), (2, 1, math.nan, 0.03), (2, 2, 0.02, 0.021), (4, 0, None, None), (4, 1, 0.05, 0.052)]
+    figure = plots.plot_brackets(make_brackets(rows), {})
+    (ax,) = figure.axes
+    assert [line.get_ydata().tolist() for line in lines_with(ax, "^")] == [[0.02]]
+    assert [line.get_ydata().tolist() for line in lines_with(ax, "v")] == [[0.03]]
+    assert [(text.get_text(), text.get_position()[0]) for text in ax.texts] == [("1 of 2\nseeds", 1)]
+    assert len(legend_texts(figure)) == 3
+    assert_nothing_overlaps(figure)
+
+
+def test_published_rates_without_a_search_and_a_search_that_found_nothing():
+    figure = plots.plot_brackets(make_brackets([(4, 0, None, None)]), {1: 0.01})
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1", "4"]
+    nothing = plots.plot_brackets(make_brackets([(4, 0, None, None)]), {})
+    assert [text.get_text() for text in nothing.axes[0].texts] == ["0 of 1\nseeds"]
+    nothing.canvas.draw()
+
+
+def test_learning_rates_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="batch size 4 has the value 0"):
+        plots.plot_brackets(make_brackets([(4, 0, 0.0, 0.1)]), {})
+    with pytest.raises(ValueError, match="no batch size to draw"):
+        plots.plot_brackets(make_brackets([]), {})
+
+
+def test_figures_are_the_same_bytes_each_time(tmp_path):
+    files = []
+    for attempt in ("first", "second"):
+        for name, figure in {
+            "arms": plots.plot_arms(make_runs(a=[1.0, 2.0], b=[2.0, None]), published={"a": 1.5}, label="loss"),
+            "differences": plots.plot_differences({"a − b": [0.1, 0.2, None]}, label="difference"),
+            "brackets": plots.plot_brackets(make_brackets(BRACKETS), {1: 0.01}),
+        }.items():
+            save_figure(tmp_path / attempt, name, figure, alt="A figure of made-up numbers.")
+        files.append([path.read_bytes() for path in sorted((tmp_path / attempt).iterdir())])
+    assert len(files[0]) == 3
+    assert files[0] == files[1]

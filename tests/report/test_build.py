@@ -1,0 +1,495 @@
+"""Rendering of reports from made results."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from made_cells import finish_cell
+from made_runs import copy_run, seal
+
+from gradlab.engine.results import load_results
+from gradlab.engine.verify import COMPARISON, compare_studies, save_comparisons
+from gradlab.report.build import main, render_report
+from gradlab.report.pages import render_pages
+
+JUMP, POWER = "autodiff/published/jump", "autodiff/published/power"
+SVG = "<svg xmlns='http://www.w3.org/2000/svg'/>"
+
+
+@pytest.fixture
+def study(tmp_path, project):
+    """A study of two planned autodiff cells, of which none has run, and a function that renders its report."""
+    root = tmp_path / "results"
+    root.mkdir()
+    cells = {JUMP: {"case": "jump"}, POWER: {"case": "power"}}
+    (root / "plan.json").write_text(json.dumps({"cells": cells}))
+    folders = {
+        "published": project / "workflow/published",
+        "templates": project / "workflow/report",
+        "data": tmp_path / "data",
+    }
+
+    def render():
+        return render_report(root / "plan.json", **folders).read_text(encoding="utf-8")
+
+    render.root = root
+    render.command = [str(root / "plan.json"), *(f"--{name}={folder}" for name, folder in folders.items())]
+    return render
+
+
+def write_cell(root, name, parameters, notebook=None, **rest):
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps({"jump.two_branches": 0.0, "jump.three_branches": -1728.0}))
+    (folder / "curves.csv").write_text("x,metric,value\n")
+    (folder / "answers.json").write_text(
+        json.dumps([{"question": "Is 1 < 2?", "answer": "<b>Yes</b>", "evidence": "counted"}])
+    )
+    for figure in ("function", "detail"):
+        (folder / f"{figure}.svg").write_text(SVG)
+    nbformat.write(notebook or nbformat.v4.new_notebook(), folder / "notebook.ipynb")
+    finish_cell(folder, parameters, **rest)
+
+
+def fail_cell(root, name, message):
+    log = root / f"logs/{name}.ipynb"
+    log.parent.mkdir(parents=True)
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue=message, traceback=[f"ValueError: {message}"])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("fail()", outputs=[error])])
+    nbformat.write(notebook, log)
+
+
+def tile_of(html, name):
+    document = BeautifulSoup(html, "html.parser")
+    (tile,) = (tile for tile in document.select(".family li") if tile.select_one(".tile").get_text() == name)
+    return tile
+
+
+def test_renders_with_nothing_there_and_says_so(study):
+    html = study()
+    assert "0 of 2 planned cells ran" in html
+    assert "2 missing (autodiff/published/jump, autodiff/published/power)" in html
+    assert "No cell of this study has run." in html
+    assert "No cell has run." in html
+    assert "– missing" in tile_of(html, "jump").get_text()
+    assert (study.root / "ledger.json").exists()
+
+
+def test_shows_results_answers_and_what_is_missing(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    html = study()
+    assert "1 of 2 planned cells ran" in html
+    assert "2 are exact" in html
+    assert "1 missing (autodiff/published/power)" in html
+    assert 'href="pages/autodiff/published/jump.html"' in html
+    assert "not in a repository" in html
+    tile = tile_of(html, "jump")
+    assert tile.img["src"] == "autodiff/published/jump/detail.svg"
+    assert "2 s" in tile.get_text()
+
+
+def test_the_empty_log_of_a_cell_that_once_succeeded_is_no_failure(study):
+    log = study.root / "logs/autodiff/published/power.ipynb"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    assert "2 missing (autodiff/published/jump, autodiff/published/power)" in study()
+
+
+def test_a_failed_cell_is_marked_and_its_traceback_linked(study):
+    fail_cell(study.root, JUMP, "broken <on> purpose")
+    html = study()
+    assert "1 failed (autodiff/published/jump)" in html
+    tile = tile_of(html, "jump")
+    assert "✗ failed" in tile.get_text()
+    assert [link["href"] for link in tile.select("a")][-1] == "pages/autodiff/published/jump.html#failure"
+    page = (study.root / "pages/autodiff/published/jump.html").read_text(encoding="utf-8")
+    assert 'id="failure"' in page and 'href="#error"' in page and 'id="error"' in page
+    assert "ValueError: broken &lt;on&gt; purpose" in page
+
+
+def test_a_run_that_was_killed_and_could_say_nothing_is_shown_as_such(study):
+    log = study.root / f"logs/{POWER}.ipynb"
+    log.parent.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")]), log)
+    assert "failed" in tile_of(study(), "power").get_text()
+    page = BeautifulSoup((study.root / f"pages/{POWER}.html").read_text(encoding="utf-8"), "html.parser")
+    assert "this run did not finish: it was killed, or is still going on." in page.find(id="failure").get_text()
+
+
+def test_text_from_results_is_escaped(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    html = study()
+    assert "&lt;b&gt;Yes&lt;/b&gt;" in html
+    assert "<b>Yes</b>" not in html
+
+
+def test_a_cell_that_ran_with_other_parameters_is_stale_and_its_figures_are_not_shown(study):
+    write_cell(study.root, JUMP, {"case": "jump", "seed": 7})
+    html = study()
+    assert "1 stale (autodiff/published/jump)" in html
+    assert "0 are exact" in html
+    assert "-1728</a>" not in html
+    assert "ran with seed = 7, planned is None" in tile_of(html, "jump").get_text()
+    page = (study.root / "pages/autodiff/published/jump.html").read_text(encoding="utf-8")
+    assert "↺ stale:" in page and "ran with seed = 7, planned is None" in page
+
+
+def test_a_page_says_where_its_numbers_come_from(study, tmp_path):
+    data = tmp_path / "data/made/dataset.json"
+    data.parent.mkdir(parents=True)
+    data.write_text(json.dumps({"name": "made", "content": {"images": "sha256:0123"}}))
+    write_cell(study.root, JUMP, {"case": "jump"}, inputs=[data])
+    report = BeautifulSoup(study(), "html.parser")
+    page = study.root / "pages/autodiff/published/jump.html"
+    origin = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").find(id="origin")
+    manifest = (page.parent / origin.find("a", string="manifest.json")["href"]).resolve()
+    digest = json.loads(manifest.read_text())["inputs"][str(data)]
+    assert origin.find("a", string="made")["href"] == "../../../report.html#data-made"
+    assert digest in origin.get_text()
+    shown = report.find(id="data-made")
+    assert digest in shown.find_next("p").get_text()
+    assert "every cell that used it names this digest" in shown.find_next("p").get_text()
+    assert "sha256:0123" in shown.find_next("table").get_text()
+    outputs = [link["href"] for link in origin.select("table a")]
+    assert "../../../autodiff/published/jump/metrics.json" in outputs
+
+
+def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
+    hostile = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
+    svg = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+    notebook = nbformat.v4.new_notebook()
+    html_output = nbformat.v4.new_output("display_data", data={"text/html": hostile, "text/plain": "plain"})
+    svg_output = nbformat.v4.new_output("display_data", data={"image/svg+xml": svg})
+    stream = nbformat.v4.new_output("stream", name="stdout", text=hostile)
+    code = nbformat.v4.new_code_cell(
+        f"print({hostile!r})", outputs=[html_output, svg_output, stream], execution_count=1
+    )
+    notebook.cells = [nbformat.v4.new_markdown_cell(f"# Title\n{hostile}"), code]
+    write_cell(study.root, JUMP, {"case": "jump"}, notebook)
+    render_pages(
+        load_results(study.root / "plan.json"),
+        {},
+        study.root / "pages",
+        template=project / "workflow/report/notebook",
+        report=study.root / "report.html",
+        style=study.root / "pages/style.css",
+    )
+    html = (study.root / "pages/autodiff/published/jump.html").read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "<img src=x" not in html and '<img src="x" onerror' not in html
+    assert "<details" in html
+    assert 'href="../../../report.html"' in html
+    assert 'href="../../style.css"' in html
+    assert html.count("data:image/svg+xml;base64,") == 1
+    # Should a script slip through, the page's own policy keeps it from running.
+    policy = BeautifulSoup(html, "html.parser").find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
+    assert policy.startswith("default-src 'none';") and "script-src" not in policy
+
+
+def page_of(study, notebook):
+    """The page of a cell with the given notebook, parsed."""
+    write_cell(study.root, JUMP, {"case": "jump"}, notebook)
+    study()
+    return BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def show(study, **data):
+    """What a page shows of an output in the given forms."""
+    output = nbformat.v4.new_output("display_data", data={name.replace("_", "/"): text for name, text in data.items()})
+    page = page_of(study, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[output])]))
+    return page.select_one("details").find_next_siblings()[:-1]  # the last one is the origin
+
+
+@pytest.mark.parametrize(
+    "forms, name, text",
+    [
+        ({"text_html": "<table><tr><td>1</td></tr></table>", "text_plain": "one"}, "div", "1"),
+        ({"text_markdown": "**bold**", "text_plain": "plain"}, "section", "bold\n"),
+        ({"text_plain": "a < b"}, "pre", "a < b"),
+        ({"text_latex": "$x$", "text_plain": "x"}, "pre", "x"),
+    ],
+)
+def test_an_output_is_shown_in_the_first_form_that_a_page_can_show(study, forms, name, text):
+    (shown,) = show(study, **forms)
+    assert (shown.name, shown.get_text()) == (name, text)
+
+
+def test_an_output_without_a_form_that_a_page_can_show_is_left_out(study):
+    assert show(study, application_json="{}") == []
+
+
+def test_pictures_are_embedded_with_the_text_they_were_saved_with(study):
+    png = nbformat.v4.new_output("display_data", data={"image/png": "iVBOR\nw0KGgo=\n"})
+    code = [
+        nbformat.v4.new_code_cell('save_figure(output, "function", figure, alt=alt)', outputs=[png]),
+        nbformat.v4.new_code_cell("figure", outputs=[png]),
+    ]
+    write_cell(study.root, JUMP, {"case": "jump"}, nbformat.v4.new_notebook(cells=code))
+    described = SVG.replace("/>", "><dc:description>A jump at 0 &amp; 1</dc:description></svg>")
+    (study.root / JUMP / "function.svg").write_text(described)
+    seal(study.root / JUMP)
+    study()
+    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    assert [(image["src"], image["alt"]) for image in page.select("img")] == [
+        ("data:image/png;base64,iVBORw0KGgo=", "A jump at 0 & 1"),
+        ("data:image/png;base64,iVBORw0KGgo=", "Figure drawn by the code above"),
+    ]
+
+
+def test_a_page_is_the_same_whether_lines_of_the_notebook_stand_alone_or_together(study):
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# Title\n\ntext"), nbformat.v4.new_code_cell("a\nb")]
+    )
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", name="stderr", text="one\n\x1b[31mtwo\x1b[0m\n")]
+    page = page_of(study, notebook)
+    assert [tag.get_text().strip() for tag in page.select("main > .text, main > .code .code-box, main > .stream")] == [
+        "Title\ntext",
+        "a\nb",
+        "one\ntwo",
+    ]
+    assert page.select_one(".stream.stderr .ansi-red-fg").get_text() == "two"
+    file = study.root / JUMP / "notebook.ipynb"
+    lines, together = json.loads(file.read_text()), nbformat.v4.upgrade(nbformat.read(file, as_version=4))
+    assert isinstance(lines["cells"][1]["outputs"][0]["text"], list) and isinstance(together.cells[1].source, str)
+    file.write_text(json.dumps(together))
+    seal(study.root / JUMP)
+    study()
+    again = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    assert str(again.main.find_all(recursive=False)[:-1]) == str(page.main.find_all(recursive=False)[:-1])
+
+
+def test_the_link_to_an_error_leads_to_the_first_one_whatever_was_printed_before(study):
+    printed = nbformat.v4.new_output("stream", name="stdout", text="so far so good")
+    errors = [
+        nbformat.v4.new_output("error", ename="E", evalue=text, traceback=["Traceback", f"E: {text}"])
+        for text in ("first", "second")
+    ]
+    log = study.root / f"logs/{JUMP}.ipynb"
+    log.parent.mkdir(parents=True)
+    cells = [
+        nbformat.v4.new_code_cell("x", outputs=[printed, errors[0]]),
+        nbformat.v4.new_code_cell("y", outputs=errors[1:]),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), log)
+    study()
+    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    assert [error.get_text() for error in page.select("#error")] == ["Traceback\nE: first\n"]
+    assert page.select_one("#failure a")["href"] == "#error"
+
+
+def test_pages_are_on_the_disk_before_the_report_that_leads_to_them(study, monkeypatch):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    found = []
+    monkeypatch.setattr(os, "sync", lambda: found.append(sorted(file.name for file in study.root.rglob("*.html"))))
+    study()
+    assert found == [["jump.html"]]
+
+
+# Second runs --------------------------------------------------------------------------------------
+
+
+def compare(root, again):
+    save_comparisons(compare_studies(root / "plan.json", again / "plan.json"), root / COMPARISON)
+
+
+def repeat_of(root, html, name):
+    """What the report says of a cell's second run: in the gallery, and on the cell's page."""
+    page = BeautifulSoup((root / f"pages/{name}.html").read_text(encoding="utf-8"), "html.parser")
+    return [
+        found.get_text() if found else None
+        for found in (tile_of(html, name.split("/")[-1]).select_one(".repeat"), page.select_one("header .repeat"))
+    ]
+
+
+def repeatability(html):
+    return BeautifulSoup(html, "html.parser").find(id="repeats").find_next("p").get_text()
+
+
+def test_without_a_second_run_the_report_says_how_to_make_one_and_nothing_of_single_cells(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    html = study()
+    assert repeatability(html) == "No cell was run a second time; make verify does that."
+    assert repeat_of(study.root, html, JUMP) == [None, None]
+    assert COMPARISON not in html
+
+
+def test_a_cell_that_was_run_again_with_the_same_bytes_says_so(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    write_cell(study.root, POWER, {"case": "power"})
+    again = copy_run(study.root, study.root.parent / "again")
+    shutil.rmtree(again / POWER)
+    compare(study.root, again)
+    html = study()
+    assert repeatability(html).startswith(
+        "1 of 2 complete cells was run a second time, with the same bytes; 1 was not run again."
+    )
+    assert repeat_of(study.root, html, JUMP) == ["repeated: same bytes", "repeated on 2026-01-02: same bytes"]
+    assert repeat_of(study.root, html, POWER) == ["not repeated", "not repeated"]
+    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
+    assert (
+        "the same processor, system and versions" in page and "All 5 files but the notebook have the same bytes" in page
+    )
+    assert f'href="{COMPARISON}"' in html and "Differs when repeated" not in html
+
+
+def test_a_cell_whose_second_run_differs_says_in_what_and_so_does_the_first_screen(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    again = copy_run(study.root, study.root.parent / "again")
+    (again / JUMP / "metrics.json").write_text(json.dumps({"jump.two_branches": 0.0, "jump.three_branches": -1727.5}))
+    (again / JUMP / "curves.csv").write_text("<i>")
+    seal(again / JUMP, versions={"python": "<b>4"})
+    compare(study.root, again)
+    html = study()
+    trouble = [found.get_text() for found in BeautifulSoup(html, "html.parser").select("header .trouble")]
+    assert trouble[-1] == "Differs when repeated: 1 cell wrote other bytes in a second run; which ones."
+    assert "0 of 1 complete cells were run" in repeatability(html)
+    assert repeat_of(study.root, html, JUMP) == [
+        "≠ repeated: curves.csv, metrics.json differ",
+        "≠ repeated on 2026-01-02: curves.csv, metrics.json differ",
+    ]
+    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    origin = page.find(id="origin").get_text()
+    assert "differing in python 3 and <b>4" in origin
+    assert "jump.three_branches: -1728.0 in the first run, -1727.5 in the second" in origin
+    digests = {name: pair["second"] for name, pair in read_comparison(study.root)["files"].items() if not pair["same"]}
+    assert set(digests) == {"curves.csv", "metrics.json"}
+    assert all(digest in origin for digest in digests.values())
+
+
+def read_comparison(root):
+    return json.loads((root / COMPARISON).read_text())["cells"][JUMP]
+
+
+def test_a_comparison_with_what_is_there_no_longer_does_not_count(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    compare(study.root, copy_run(study.root, study.root.parent / "again"))
+    (study.root / JUMP / "curves.csv").write_text("x,metric,value\n1,y,2\n")
+    seal(study.root / JUMP)
+    html = study()
+    assert repeat_of(study.root, html, JUMP) == ["not repeated since it changed"] * 2
+    assert "1 has changed since" in repeatability(html)
+
+
+def test_a_damaged_comparison_is_named_and_the_report_rendered(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    compare(study.root, copy_run(study.root, study.root.parent / "again"))
+    file = study.root / COMPARISON
+    file.write_text(file.read_text()[:-20])
+    html = study()
+    assert "1 of 2 planned cells ran" in html
+    assert repeatability(html).endswith("repeatability.json cannot be read; `make verify` writes it anew.")
+    assert repeat_of(study.root, html, JUMP) == [None, None]
+
+
+def test_the_ledger_depends_on_the_results_alone_and_not_on_their_folder_or_times_or_second_runs(study, monkeypatch):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    again = copy_run(study.root, study.root.parent / "again")
+    study()
+    compare(study.root, again)
+    ledger = {name: (study.root / name).read_bytes() for name in ("ledger.json", "ledger.csv", "errata.csv")}
+    study()
+    assert main([str(again / "plan.json"), *study.command[1:]]) == 0
+    for name, content in ledger.items():
+        assert (study.root / name).read_bytes() == content
+        assert (again / name).read_bytes() == content
+
+
+# What is damaged, or cannot be written --------------------------------------------------------------
+
+
+def test_a_damaged_manifest_makes_its_cell_stale_and_breaks_nothing(study):
+    write_cell(study.root, JUMP, {"case": "jump"})
+    write_cell(study.root, POWER, {"case": "power"})
+    manifest = study.root / JUMP / "manifest.json"
+    manifest.write_text(manifest.read_text()[:100])
+    html = study()
+    assert "1 of 2 planned cells ran" in html and "1 stale (autodiff/published/jump)" in html
+    assert "its manifest cannot be read" in tile_of(html, "jump").get_text()
+    assert "-1728</a>" not in html
+    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
+    assert "its manifest cannot be read" in page and 'id="origin"' not in page
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '"notebook"', '{"cells": 1}'])
+def test_a_damaged_notebook_of_a_failed_cell_has_a_page_that_says_so(study, text):
+    fail_cell(study.root, JUMP, "never read")
+    (study.root / f"logs/{JUMP}.ipynb").write_text(text)
+    html = study()
+    assert "1 failed (autodiff/published/jump)" in html
+    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
+    assert "<code>jump.ipynb</code> cannot be read: it is not a whole notebook" in page
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (None, "there is no plan "),
+        ('{"cells": {', "is not JSON"),
+        ("{}", "is not a plan"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_is_one_line_that_says_what_writes_it(study, capsys, text, message):
+    plan = study.root / "plan.json"
+    plan.unlink() if text is None else plan.write_text(text)
+    assert main(study.command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("gradlab: ") and said.count("\n") == 1
+    assert message in said and "run `make report`" in said
+
+
+@pytest.mark.parametrize(
+    "number, text, remedy",
+    [
+        (errno.EACCES, "Permission denied", "make its folder writable, and run this again"),
+        (errno.EROFS, "Read-only file system", "make its folder writable, and run this again"),
+    ],
+)
+def test_a_disk_that_takes_no_file_is_one_line_and_the_last_report_stays(
+    study, monkeypatch, capsys, number, text, remedy
+):
+    before = study()
+    write_cell(study.root, JUMP, {"case": "jump"})
+
+    def refuse(self, *_arguments, **_options):
+        raise OSError(number, text, str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert main(study.command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"gradlab: the report beside {study.root / 'plan.json'} cannot be rendered: [Errno {number}] {text}"
+    )
+    assert said.endswith(f"; {remedy}\n") and said.count("\n") == 1
+    assert (study.root / "report.html").read_text(encoding="utf-8") == before
+    assert not list(study.root.rglob("*.part"))
+
+
+def test_a_full_disk_is_one_line_and_the_last_report_stays(study, small_disk, capsys):
+    shutil.copytree(study.root, small_disk / "results")
+    command = [str(small_disk / "results/plan.json"), *study.command[1:]]
+    assert main(command) == 0
+    report = small_disk / "results/report.html"
+    before = report.read_bytes()
+    with contextlib.suppress(OSError), (small_disk / "fill").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    capsys.readouterr()
+    assert main(command) == 1
+    assert capsys.readouterr().err == (
+        f"gradlab: the report beside {command[0]} cannot be rendered: [Errno 28] No space left on device; make room on the "
+        "disk, and run this again\n"
+    )
+    assert report.read_bytes() == before
+    assert not list(small_disk.rglob("*.part"))
+
+
+def test_templates_that_are_not_there_are_one_line(study, capsys, tmp_path):
+    assert main([*study.command[:1], study.command[1], f"--templates={tmp_path}", study.command[3]]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "style.css" in said

@@ -1,0 +1,131 @@
+"""What the report's first screen says, from made entries and results."""
+
+from dataclasses import fields
+
+import pytest
+
+from gradlab.engine.figures import Deviation
+from gradlab.engine.ledger import Entry
+from gradlab.engine.verify import Repeat
+from gradlab.report.overview import (
+    describe_trouble,
+    list_deviations,
+    list_differences,
+    list_verdicts,
+    print_corrected,
+    print_reproduced,
+    summarise,
+    summarise_repeats,
+)
+
+
+def entry(**given):
+    """An entry with the given fields, all others None."""
+    known = {"study": "autodiff", "claim": "a slope", "published": "0.5", "verdict": "exact", "note": "", "cells": []}
+    return Entry(**dict.fromkeys(field.name for field in fields(Entry)) | known | given)
+
+
+def as_typed(texts):
+    return tuple(text.replace("\N{NO-BREAK SPACE}", " ") for text in texts)
+
+
+def test_one_sentence_counts_cells_and_verdicts(make_material):
+    results = make_material({"autodiff/published/jump": ({}, {}), "autodiff/published/power": None}).results
+    verdicts = ["exact"] * 3 + ["within"] * 2 + ["inside interval", "erratum", "outside", "outside", "not run"]
+    assert summarise(results, [entry(verdict=verdict) for verdict in verdicts]) == (
+        "1 of 2 planned cells ran; of 10 published figures, 3 are exact, 3 agree (2 within tolerance, 1 inside the interval "
+        "of our seeds), 2 differ, 1 is an erratum of the notebooks, and 1 was not compared."
+    )
+    assert describe_trouble(results) == "1 missing (autodiff/published/power)"
+    assert describe_trouble({name: cell for name, cell in results.items() if cell.status == "done"}) == ""
+    assert list_verdicts([entry(), entry(), entry(verdict="not run")]) == [("=", "exact", 2), ("–", "not run", 1)]
+
+
+def test_trouble_names_the_first_five_cells_of_each_state(make_material):
+    results = make_material({f"autodiff/published/case-{number}": None for number in range(7)}).results
+    shown = ", ".join(f"autodiff/published/case-{number}" for number in range(5))
+    assert describe_trouble(results) == f"7 missing ({shown} and 2 more)"
+
+
+@pytest.mark.parametrize(
+    "reproduced, low, high, printed",
+    [
+        (None, None, None, ("–", "")),
+        (-1728.0, None, None, ("-1728", "")),
+        ([0.5, 0.52, 0.51], 0.4612345, 0.56, ("0.51", "[0.4612, 0.56], n = 3")),
+        ([30, 34, 35.5], 20.00000, 45.25, ("33.1667", "[20, 45.25], n = 3")),
+        ([200_000.0, 232_000.0], 171_342.9, 260_657.1, ("216000", "[171343, 260657], n = 2")),
+        ([30, None], None, None, ("30", "1 of 2 runs")),
+        ([None, None], None, None, ("–", "")),
+    ],
+)
+def test_our_value_is_printed_with_interval_and_number(reproduced, low, high, printed):
+    assert as_typed(print_reproduced(entry(reproduced=reproduced, low=low, high=high))) == printed
+
+
+def test_our_value_has_all_digits_of_the_published_one():
+    exact = entry(published="0.007196856730011514", reproduced=0.007196856730011514)
+    assert print_reproduced(exact) == ("0.007196856730011514", "")
+
+
+@pytest.mark.parametrize(
+    "n, missing, mean, low, high, printed",
+    [
+        (None, None, None, None, None, ("–", "")),
+        (3, 0, 0.87321, 0.85, 0.89, ("0.8732", "[0.85, 0.89], n = 3")),
+        (2, 3, 33750.0, None, None, ("33750", "2 of 5 runs")),
+        (0, 5, None, None, None, ("–", "in none of 5 runs")),
+        (1, 0, 0.0019, None, None, ("0.0019", "")),
+    ],
+)
+def test_corrected_runs_are_printed_with_interval_and_number(n, missing, mean, low, high, printed):
+    corrected = dict(zip(("n", "missing", "mean", "low", "high"), (n, missing, mean, low, high), strict=True))
+    found = print_corrected(entry(**{f"corrected_{name}": value for name, value in corrected.items()}))
+    assert as_typed(found) == printed
+
+
+def test_figures_that_differ_stand_alone_and_those_not_compared_by_their_reason():
+    entries = [
+        entry(verdict="exact"),
+        entry(verdict="outside", claim="off", reproduced=0.7, note="tolerance 0.1", cells=["s/p/one"]),
+        *(entry(verdict="not run", claim=f"claim {n}", note="the cell failed", cells=["s/p/two"]) for n in range(7)),
+        entry(verdict="not run", claim="other", note="no cell measures it"),
+    ]
+    differ, absent = list_differences(entries)
+    (row,) = differ.rows
+    study, claim, published, ours, against = row
+    assert (study, claim, published, against) == ("Autodiff", "off", "0.5", "tolerance 0.1")
+    assert (ours.value, ours.cells) == ("0.7", ["s/p/one"])
+    assert [row[3] for row in absent.rows] == ["no cell measures it", "the cell failed"]
+    failed = next(row for row in absent.rows if row[3] == "the cell failed")
+    assert (failed[1].value, failed[1].cells) == (7, ["s/p/two"])
+    assert failed[2] == "claim 0, claim 1, claim 2, claim 3, claim 4 and 2 more"
+    assert list_differences(entries[:1]) == []
+
+
+def test_deviations_are_those_of_planned_studies():
+    deviations = [Deviation(study, "C", "does", "ours", "none") for study in ("augmentation", "regularization")]
+    table = list_deviations(deviations, ["regularization"])
+    assert table.rows == [["Regularization, C", "does", "ours", "none"]]
+    assert list_deviations(deviations, ["autodiff"]) is None
+
+
+@pytest.mark.parametrize(
+    "states, sentence",
+    [
+        ([], ""),
+        (["same"] * 48, "48 of 48 complete cells were run a second time, with the same bytes."),
+        (["same"], "1 of 1 complete cells was run a second time, with the same bytes."),
+        (
+            ["same", "same", "differs", "changed", "none", "none"],
+            "2 of 6 complete cells were run a second time, with the same bytes; 1 with other bytes (s/p/2); "
+            "1 has changed since; 2 were not run again.",
+        ),
+        (
+            ["none", "changed", "changed"],
+            "0 of 3 complete cells were run a second time, with the same bytes; 2 have changed since; 1 was not run again.",
+        ),
+    ],
+)
+def test_one_sentence_counts_second_runs(states, sentence):
+    assert summarise_repeats({f"s/p/{n}": Repeat(state, "", "") for n, state in enumerate(states)}) == sentence

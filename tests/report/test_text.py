@@ -1,0 +1,57 @@
+"""Numbers as the report prints them."""
+
+import pytest
+
+from gradlab.lab.stats import summarise_arm
+from gradlab.report.text import print_figure, print_interval, print_runs, print_spread, print_time
+
+
+@pytest.mark.parametrize(
+    "value, printed",
+    [(0.123456789, "0.123457"), (12000.0, "12000"), (3, "3"), (True, "True"), ("a", "a"), (2.5e-9, "2.5e-09")],
+)
+def test_numbers_have_six_digits(value, printed):
+    assert print_figure(value) == printed
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (0.3, "under 1 s"),
+        (0.95, "1 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (90, "1.5 min"),
+        (12 * 60, "12 min"),
+        (59.4 * 60, "59 min"),
+        (59.6 * 60, "1 h"),
+        (4320, "1.2 h"),
+        (90_000, "25 h"),
+    ],
+)
+def test_times_have_two_digits(seconds, text):
+    assert print_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    "runs, printed",
+    [
+        ([0.5, 0.7], "0.6000 ± 0.1414"),  # the standard deviation of two values is their distance over √2
+        ([12000.0, 14000.0], "13000 ± 1414"),
+        ([0.25], "0.2500"),
+        ([30.0, None], "30 (1 of 2 runs)"),
+        ([None], None),
+        ([], None),
+    ],
+)
+def test_runs_are_printed_as_mean_and_standard_deviation(runs, printed):
+    assert print_runs(runs) == printed
+    if runs:
+        assert print_spread(summarise_arm(runs)) == printed
+
+
+@pytest.mark.parametrize(
+    "interval, printed", [((0.51234, 0.6), "[0.5123, 0.6000]"), ((10.4, 20.6), "[10, 21]"), (None, None)]
+)
+def test_intervals_have_four_decimals_below_1(interval, printed):
+    assert print_interval(interval) == printed
