@@ -6,9 +6,6 @@
 import re
 import time
 
-require(check_notebooks, [(recipe["notebook"], {**PLAN["cells"][name], "output": ""}) for name, recipe in PLAN["recipes"].items()])
-add_recipes(PLAN, {dataset: digest_content(PREPARED_BY) for dataset in ARRAYS})
-
 
 @cache
 def outdated():
@@ -23,9 +20,9 @@ def needed_by(wildcards):
     not make it run. (Snakemake overlooks a job that has to run where it reads `ancient` files of another one that has to run.)
     """
     name, settings = wildcards.name, workflow.dag_settings
-    recipe = PLAN["recipes"][name]
-    files = {file: is_outdated(dataset) for dataset in recipe["data"] for file in data_of(dataset)}
-    files |= {metrics_of(read): read in outdated() for read in recipe["reads"]}
+    cell = CELLS[name]
+    files = {file: to_prepare(data) for data in cell.data.values() for file in data_of(data)}
+    files |= {str(metrics_of(source, RESULTS)): source in outdated() for source in cell.sources}
     if name in outdated():
         if workflow.is_main_process and outdated()[name]:
             logger.info(f"{name} runs again: {outdated()[name]}")
@@ -41,77 +38,86 @@ def check_age(files):
     """Refuse files from the future: Snakemake would do so as well, but when the job is done, and delete its outputs."""
     for file in files:
         if os.path.exists(file) and os.path.getmtime(file) > time.time() + 1:
-            date = datetime.fromtimestamp(os.path.getmtime(file))
-            raise SurroundingsError(f"{file} is dated {date:%Y-%m-%d %H:%M}, in the future: set the clock right, or `touch` the file")
+            date = time.strftime("%Y-%m-%d %H:%M", time.localtime(os.path.getmtime(file)))
+            raise SurroundingsError(f"{file} is dated {date}, in the future: set the clock right, or `touch` the file")
 
 
-def gpus_of(wildcards):
-    """How many GPUs a cell takes."""
-    return int(parameters_of(wildcards).get("device") == "cuda")
+@cache
+def last_runs():
+    """What cells of the plan took here; read before the first job starts, which removes what an earlier run has left."""
+    return read_last_runs(PLAN["cells"], RESULTS)
 
 
-def memory_of(megabytes):
-    """Megabytes that a cell takes; CUDA's libraries alone take several thousand, by estimate."""
-    return lambda wildcards: 6000 if gpus_of(wildcards) else megabytes
+@cache
+def longest_waits():
+    """What the longest chain of cells that begins with each cell of the plan will take."""
+    return find_longest_waits(PLAN["cells"], expect_seconds(PLAN["cells"], last_runs()))
 
 
-def part_of_name(number):
-    """Return a function that gives a part of a cell's name: its study, its protocol, or what it is called there."""
-    return lambda wildcards: wildcards.name.split("/")[number]
+class TimeLeft:
+    """The time left at the moment at which a message is written."""
+
+    def __str__(self):
+        jobs = [job.wildcards_dict for job in workflow.dag.needrun_jobs()]
+        unfinished = [cell["name"] for cell in jobs if "name" in cell]
+        # A core or, on a cluster, a job for each cell.
+        at_once = workflow.global_resources["_nodes"].value or workflow.cores
+        return print_time_left(PLAN["cells"], unfinished, last_runs(), at_once)
 
 
-study_of, protocol_of, cell_of = map(part_of_name, range(3))
+time_left = TimeLeft()
+
+
+def part_of_cell(part):
+    """Return a function that gives a field of the cell of a job."""
+    return lambda wildcards: getattr(CELLS[wildcards.name], part)
 
 
 def cell_file(file):
     """A file that a cell writes, marked for `snakemake --report`; its caption has its name."""
-    contents = {
-        "notebook.ipynb": "executed notebook",
-        "curves.csv": "curves as a table",
-        **{name: Path(name).stem for name in ("metrics.json", "manifest.json", "answers.json")},
-    }
     return report(
         RESULTS / "{name}" / file,
-        caption=f"../report/captions/{file}.rst",
-        category=lambda wildcards: STUDIES[study_of(wildcards)].title,
-        subcategory=lambda wildcards: {"published": "As published", "corrected": "Corrected"}[protocol_of(wildcards)],
-        labels=lambda wildcards: {
-            "cell": cell_of(wildcards),
-            "file": contents.get(file, f"figure: {Path(file).stem.replace('_', ' ')}"),
-        },
+        caption=f"../report/captions/{file if os.path.exists(f'workflow/report/captions/{file}.rst') else 'figure'}.rst",
+        category=lambda wildcards: STUDIES[CELLS[wildcards.name].study].title,
+        subcategory=lambda wildcards: {"published": "As published"}.get(CELLS[wildcards.name].protocol, "Corrected"),
+        labels=lambda wildcards: {"cell": CELLS[wildcards.name].name, "file": file},
     )
 
 
-for notebook, needs in NOTEBOOKS.items():
-    planned = [name for name, recipe in PLAN["recipes"].items() if Path(recipe["notebook"]).stem == notebook]
+for template in dict.fromkeys(cell.template for cell in CELLS.values()):
+    planned = [key for key, cell in CELLS.items() if cell.template == template]
+    sample = CELLS[planned[0]]
+    needs, gpu = sample.resources, int(sample.device is not None and DEVICE == "cuda")
 
     rule:
         name:
-            f"{notebook}_cell"
+            f"{sample.study}_{sample.notebook}"
         input:
             needed_by,
         output:
-            [cell_file(file) for file in ("notebook.ipynb", "metrics.json", "curves.csv", *needs["files"], "manifest.json")],
+            [cell_file(file) for file in (*sample.outputs, "manifest.json")],
         log:
             RESULTS / "logs/{name}.ipynb",
         benchmark:
             RESULTS / "benchmarks/{name}.tsv"
         wildcard_constraints:
-            name="|".join(map(re.escape, planned)) or "none",
-        threads: 1
-        priority: priority_of
+            name="|".join(map(re.escape, planned)),
+        threads: needs.threads
+        priority: lambda wildcards: longest_waits()[wildcards.name]
         resources:
-            gpu=gpus_of,
-            mem_mb=memory_of(needs["mem_mb"]),
-            runtime=needs["runtime"],
+            gpu=gpu,
+            mem_mb=max(needs.memory, 6000 * gpu),  # CUDA's libraries alone take several thousand, by estimate
+            runtime=needs.minutes,
         params:
-            parameters=parameters_of,
+            parameters=lambda wildcards: PLAN["cells"][wildcards.name]["given"],
             # For the captions of `snakemake --report`.
-            notebook=f"notebooks/{notebook}.ipynb",
-            study=study_of,
-            protocol=protocol_of,
-            cell=cell_of,
-        localrule: needs["local"]
+            notebook=template,
+            study=part_of_cell("study"),
+            protocol=part_of_cell("protocol"),
+            cell=part_of_cell("name"),
+        group:
+            "short" if needs.minutes <= 10 and not needs.local else None
+        localrule: needs.local
         message:
             "{wildcards.name}{time_left} with {params.parameters}"
         shell:

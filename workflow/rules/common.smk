@@ -1,9 +1,9 @@
-# What all stages share: the checked surroundings and configuration, and the plan of the study.
+# What all stages share: the checked surroundings and configuration, and the plan.
 
 import os
 import shlex
 import sys
-from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 
 PROJECT = Path(workflow.basedir)
@@ -20,105 +20,68 @@ except SurroundingsError as error:
 
 from filelock import FileLock, Timeout
 
-from gradlab.engine.config import ConfigError, check_config, read_config
-from gradlab.data import PREPARING
+from gradlab.data import DATASETS, digest_preparing, is_outdated
+from gradlab.engine.config import ConfigError, check_config, read_config, read_packages
+from gradlab.engine.figures import FigureError, check_figures
+from gradlab.engine.manifest import find_outdated
+from gradlab.engine.notebook import ParameterError
+from gradlab.engine.plan import is_rendered, make_plan, metrics_of, plan_cells
+from gradlab.engine.schedule import expect_seconds, find_longest_waits, print_time_left, read_last_runs
+from gradlab.engine.study import PROTOCOLS, StudyError, discover
+from gradlab.files import remedy_of, save_json
 from gradlab.lab.devices import DeviceError, check_device, resolve_device
-from gradlab.files import remedy_of, save_json, sha256
-from gradlab.engine.lifetime import RUN_VARIABLE
-from gradlab.engine.manifest import digest_content, find_outdated, read_manifest
-from gradlab.engine.notebook import ParameterError, check_notebooks
-from gradlab.engine.plan import add_recipes, is_rendered
-from gradlab.engine.study import STUDIES
+from gradlab.lifetime import RUN_VARIABLE
 
 os.environ[RUN_VARIABLE] = str(os.getpid())
 
 
-def require(check, *arguments):
+def require(check, *arguments, **options):
     """Stop with the message of a check, and no more, before anything runs."""
     try:
-        return check(*arguments)
-    except (ConfigError, DeviceError, ParameterError, SurroundingsError) as error:
+        return check(*arguments, **options)
+    except (ConfigError, DeviceError, FigureError, ParameterError, StudyError, SurroundingsError) as error:
         raise WorkflowError(str(error))
 
 
 # Snakemake reads these files as well, but names neither file nor line of a fault, and takes the last of two equal keys.
-for file in ("config/config.yaml", *workflow.overwrite_configfiles):
+FILES = ["config/config.yaml", *workflow.overwrite_configfiles]
+for file in FILES:
     require(read_config, file)
 
 
 configfile: "config/config.yaml"
 
 
-require(check_config, config, PROJECT / "workflow/schemas/config.schema.yaml")
-
-RESULTS, DATA = Path(config["results"]), Path("results/data")  # the latter is a folder, or a link to one; all studies share it
+PACKAGES = require(read_packages, config)
+STUDIES = require(discover, PACKAGES)
+SETTINGS = require(check_config, config, STUDIES, files=FILES)
+STUDIES = {name: STUDIES[name] for name in SETTINGS.sections}
+RESULTS, DATA = Path(SETTINGS.results), Path("results/data")  # the latter is a folder, or a link to one; all studies share it
 require(check_folders, RESULTS, DATA)
-# What the corrected cells that train with torch are trained on: a parameter of these cells.
-DEVICE = resolve_device(config["device"])
-
-# The parameters of every cell, under its name <study>/<protocol>/<cell>, its recipe, which is all that its results depend on, and
-# what each data set needs to be fetched. Each stage adds its own; the whole is written as a file before the first job starts,
-# and jobs find there what they need.
-PLAN = {"time_limit": config["time_limit"], "cells": {}, "recipes": {}, "datasets": {}}
+require(check_figures, STUDIES.values())
+DEVICE = resolve_device(SETTINGS.device)
+CELLS = require(plan_cells, STUDIES, SETTINGS.sections)
+PLAN = {
+    "packages": list(PACKAGES),
+    "studies": list(STUDIES),
+    "time_limit": SETTINGS.time_limit,
+    "datasets": {name: {"destination": str(DATA / name), **SETTINGS.data.for_dataset(name)} for name in DATASETS},
+    **require(make_plan, CELLS, STUDIES, results=RESULTS, data=DATA, device=DEVICE, prepared_by=digest_preparing()),
+}
+# Written before the first job starts; jobs find there what they need.
 PLAN_FILE = RESULTS / "plan.json"
-# What the rule of a notebook asks for, and what its cells write beside metrics, curves and notebook.
-NOTEBOOKS = {}
 PYTHON = f"{shlex.quote(sys.executable)} -P -m"
-
-
-def plan_notebook(notebook, files, *, mem_mb, runtime, local=False):
-    """Say what cells of a notebook write, and what they need; `local` ones are too short for a cluster's queue."""
-    NOTEBOOKS[notebook] = {"files": files, "mem_mb": mem_mb, "runtime": runtime, "local": local}
-
-
-def plan_cell(name, notebook, *, data_sets=(), reads=(), **parameters):
-    """Add a cell to the plan, under its name <study>/<protocol>/<cell>.
-
-    It maps the data sets `data_sets`, and reads the metrics of the cells `reads`.
-    """
-    PLAN["cells"][name] = parameters
-    PLAN["recipes"][name] = {
-        "notebook": f"notebooks/{notebook}.ipynb",
-        "data": list(data_sets),
-        "reads": list(reads),
-        "inputs": [*(str(DATA / dataset / "dataset.json") for dataset in data_sets), *map(metrics_of, reads)],
-        "figures": NOTEBOOKS[notebook]["files"],
-    }
-
-
-def metrics_of(name):
-    """The results of a cell that another one reads."""
-    return str(RESULTS / name / "metrics.json")
-
-
-def parameters_of(wildcards):
-    """The parameters of a planned cell."""
-    return PLAN["cells"][wildcards.name]
 
 
 def cells_of(*groups):
     """The manifest of every planned cell of the given studies, or protocols: what belongs to it, it says itself."""
-    return [RESULTS / name / "manifest.json" for name in PLAN["cells"] if set(name.split("/")[:2]) & set(groups)]
+    return [RESULTS / key / "manifest.json" for key, cell in CELLS.items() if {cell.study, cell.protocol} & set(groups)]
 
 
 def run_again(*outputs):
     """Let Snakemake run the job of these outputs, which it would take to be up to date: it goes by ages and records of its own."""
     if workflow.is_main_process:
         workflow.dag.forcefiles.update(map(str, outputs))
-
-
-def report_file(file, content):
-    """A file that takes all cells together, marked for `snakemake --report`; its caption has its name."""
-    return report(
-        RESULTS / file,
-        caption=f"../report/captions/{file}.rst",
-        category="Published against reproduced",
-        labels={"file": content},
-    )
-
-
-# What `snakemake --report` opens with.
-report: "../report/captions/study.rst"
 
 
 onstart:
