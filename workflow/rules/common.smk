@@ -24,7 +24,7 @@ from gradlab.engine.config import ConfigError, check_config, read_config
 from gradlab.data import PREPARING
 from gradlab.lab.devices import DeviceError, check_device, resolve_device
 from gradlab.files import remedy_of, save_json, sha256
-from gradlab.engine.lifetime import RUN_VARIABLE
+from gradlab.lifetime import RUN_VARIABLE
 from gradlab.engine.manifest import digest_content, find_outdated, read_manifest
 from gradlab.engine.notebook import ParameterError, check_notebooks
 from gradlab.engine.plan import add_recipes, is_rendered

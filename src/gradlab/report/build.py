@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gradlab import __version__
 from gradlab.engine.figures import load_deviations
 from gradlab.engine.ledger import build_ledger, save_ledger
-from gradlab.engine.lifetime import stop_with_run
+from gradlab.lifetime import stop_with_run
 from gradlab.engine.material import Material
 from gradlab.engine.plan import describe_report
 from gradlab.engine.results import CellResult, PlanError, load_plan, load_results
