@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.engine.execution import ExecutionError, execute, mark_failed
-from gradlab.engine.lifetime import stop_with_run
 from gradlab.engine.notebook import ParameterError, check_parameters
 from gradlab.engine.study import OUTPUT, RESULTS, cell_from_json
 from gradlab.files import remedy_of, save_json, sha256, sync
+from gradlab.lifetime import stop_with_run
 
 NOTEBOOK = RESULTS[0]
 
