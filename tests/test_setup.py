@@ -254,7 +254,7 @@ def served(equipped: Path) -> Iterator[str]:
         yield process.stdout.readline()
     finally:
         for one in (*psutil.Process(process.pid).children(recursive=True), process):
-            one.send_signal(signal.SIGINT)
+            one.terminate()
         process.communicate()
 
 

@@ -68,6 +68,16 @@ class TimeLeft:
 time_left = TimeLeft()
 
 
+def gpus_of(wildcards):
+    """How many GPUs a cell takes."""
+    return int(DEVICE == "cuda" and CELLS[wildcards.name].device is not None)
+
+
+def memory_of(megabytes, wildcards):
+    """Megabytes that a cell takes; CUDA's libraries alone take several thousand, by estimate."""
+    return max(megabytes, 6000 * gpus_of(wildcards))
+
+
 def part_of_cell(part):
     """Return a function that gives a field of the cell of a job."""
     return lambda wildcards: getattr(CELLS[wildcards.name], part)
@@ -87,7 +97,7 @@ def cell_file(file):
 for template in dict.fromkeys(cell.template for cell in CELLS.values()):
     planned = [key for key, cell in CELLS.items() if cell.template == template]
     sample = CELLS[planned[0]]
-    needs, gpu = sample.resources, int(sample.device is not None and DEVICE == "cuda")
+    needs = sample.resources
 
     rule:
         name:
@@ -105,8 +115,8 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
         threads: needs.threads
         priority: lambda wildcards: longest_waits()[wildcards.name]
         resources:
-            gpu=gpu,
-            mem_mb=max(needs.memory, 6000 * gpu),  # CUDA's libraries alone take several thousand, by estimate
+            gpu=gpus_of,
+            mem_mb=partial(memory_of, needs.memory),
             runtime=needs.minutes,
         params:
             parameters=lambda wildcards: PLAN["cells"][wildcards.name]["given"],

@@ -4,8 +4,7 @@
 
 def data_of(dataset):
     """The description of a data set, its arrays, and its manifest."""
-    arrays = [f"{array}.npy" for array in DATASETS[dataset].arrays]
-    return [str(DATA / dataset / file) for file in ("dataset.json", *arrays, "manifest.json")]
+    return [str(DATA / dataset / file) for file in DATASETS[dataset].files]
 
 
 @cache

@@ -3,10 +3,8 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 
 class DatasetError(RuntimeError):
@@ -26,10 +24,10 @@ class Dataset:
         int64 of shape (n,), classes 0 to 9.
     """
 
-    train_images: "np.ndarray"
-    train_labels: "np.ndarray"
-    test_images: "np.ndarray"
-    test_labels: "np.ndarray"
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
 
 
 def load_fashion_mnist(directory: str | Path) -> Dataset:
@@ -100,9 +98,7 @@ def _load(directory: Path, name: str, *, images: str) -> Dataset:
     return Dataset(**opened)
 
 
-def _open(path: Path, arrays: dict) -> "np.ndarray":
-    import numpy as np  # here, since the workflow reads the names of the data sets at every start
-
+def _open(path: Path, arrays: dict) -> np.ndarray:
     try:
         mapped = np.lib.format.open_memmap(path, mode="r")  # never a pickle or an archive, which np.load would open
     except OSError:

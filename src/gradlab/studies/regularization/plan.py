@@ -50,7 +50,6 @@ def _plan_published(config: Config) -> list[Cell]:
             name="gradient_check",
             notebook="gradient_check",
             parameters={
-                "cell": "gradient_check",
                 "rows": [0, check.images],
                 "lmbda": check.lmbda,
                 "step": check.step,
@@ -202,7 +201,7 @@ def _plan_corrected(config: Config) -> list[Cell]:
 
 def _plan_row_order(config: Config, runs: str | Sequence[str]) -> Cell:
     coarse = config.coarse
-    parameters = {"cell": "row_order", **_SEARCH_ROWS, **_schedule(config, coarse.n_s), "epochs": coarse.epochs}
+    parameters = {**_SEARCH_ROWS, **_schedule(config, coarse.n_s), "epochs": coarse.epochs}
     orders = ("notebook_order", "data_order")
     return _on_images(
         protocol="corrected",
