@@ -16,12 +16,13 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
-from made_cells import finish_cell
+from made_cells import finish_cell, make_cell, write_plan
 from xdist.scheduler import LoadScopeScheduling
 
 from gradlab.engine.ledger import build_ledger
-from gradlab.engine.material import Material
+from gradlab.engine.material import Material, gather_material
 from gradlab.engine.results import load_results
+from gradlab.engine.study import discover
 
 PROJECT = Path(__file__).parent.parent
 # For the benchmarks; last, so that nothing there takes the place of a module of Python's or of a package.
@@ -111,27 +112,30 @@ def make_notebook(path: Path, *cells: str, parameters: str) -> Path:
 
 
 @pytest.fixture
-def make_material(tmp_path: Path, project: Path) -> Callable[[Mapping[str, Any]], Material]:
-    """A function that makes complete cells from {name: (parameters, metrics)} or {name: (parameters, metrics, curves)}.
+def make_material(tmp_path: Path) -> Callable[[str, Mapping[str, Any]], Material]:
+    """A function that makes the material of a study from {`<protocol>/<cell>`: (parameters, metrics) or with curves, a third}.
 
-    A cell that is None is planned and has not run.
+    Cells declare the metrics that they have; what they call `seed` or `seeds` are their replicates. A cell that is None is planned
+    and has not run.
     """
 
-    def make(cells: Mapping[str, Any]) -> Material:
-        planned = {name: cell[0] if cell else {} for name, cell in cells.items()}
-        (tmp_path / "plan.json").write_text(json.dumps({"cells": planned}))
-        for name, cell in cells.items():
-            if cell is None:
+    def make(study: str, cells: Mapping[str, Any]) -> Material:
+        planned = {}
+        for name, made in cells.items():
+            key, (parameters, metrics, *curves) = f"{study}/{name}", made or ({}, {})
+            seeds = parameters.get("seeds", [parameters["seed"]] if "seed" in parameters else [])
+            resolution = parameters.get("tolerance", 0.0)
+            planned[key] = make_cell(key, parameters, metrics=[*metrics], replicates=seeds, resolution=resolution)
+            if made is None:
                 continue
-            parameters, metrics, *curves = cell
-            folder = tmp_path / name
+            folder = tmp_path / key
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "metrics.json").write_text(json.dumps(metrics))
             table = curves[0] if curves else pd.DataFrame(columns=["pass", "split", "metric", "value"])
             table.to_csv(folder / "curves.csv", index=False)
             finish_cell(folder, parameters)
-        published = project / "workflow/published"
-        results = load_results(tmp_path / "plan.json")
-        return Material(results, build_ledger(results, published, root=tmp_path), published)
+        results = load_results(write_plan(tmp_path, planned))
+        studies = {study: discover()[study]}
+        return gather_material(studies, results, build_ledger(results, studies, root=tmp_path))[study]
 
     return make

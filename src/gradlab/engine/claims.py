@@ -102,9 +102,12 @@ def conclude(material: Material) -> list[Conclusion]:
 
 
 def find_errata(materials: Iterable[Material]) -> list[Erratum]:
-    """Return the known errors of the studies that are planned, in the order of their numbers."""
+    """Return the known errors of the studies that plan a cell, in the order of their numbers."""
     errata = [
-        _judge(error, material) for material in materials for error in getattr(material.study.claims, "ERRATA", ())
+        _judge(error, material)
+        for material in materials
+        if material.results
+        for error in getattr(material.study.claims, "ERRATA", ())
     ]
     return sorted(errata, key=lambda erratum: erratum.number)
 

@@ -73,7 +73,9 @@ class _Client(PapermillNotebookClient):
 
     def _ask_environment(self) -> dict[str, Any]:
         """Return what the kernel says of itself; see `gradlab.engine.kernel.describe_environment`."""
-        expression = "__import__('json').dumps(__import__('gradlab.engine.kernel').engine.kernel.describe_environment())"
+        expression = (
+            "__import__('json').dumps(__import__('gradlab.engine.kernel').engine.kernel.describe_environment())"
+        )
         request = self.kc.execute("", silent=True, store_history=False, user_expressions={"environment": expression})
         said = self.wait_for_reply(request)["content"]["user_expressions"]["environment"]
         if said["status"] != "ok":

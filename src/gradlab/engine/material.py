@@ -96,15 +96,14 @@ def ran_with(cells: Iterable[CellResult], settings: Mapping[str, Any]) -> bool:
 def gather_material(
     studies: Mapping[str, Study], results: Mapping[str, CellResult], entries: Sequence[Entry]
 ) -> dict[str, Material]:
-    """Return the material of each study that plans a cell."""
-    planned = dict.fromkeys(cell.study for cell in results.values())
+    """Return the material of each study."""
     return {
         name: Material(
-            studies[name],
+            study,
             {f"{cell.protocol}/{cell.cell}": cell for cell in results.values() if cell.study == name},
             [entry for entry in entries if entry.study == name],
         )
-        for name in planned
+        for name, study in studies.items()
     }
 
 

@@ -92,7 +92,7 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
         trouble=describe_trouble(results),
         differing=[name for name, repeat in repeats.items() if repeat.state == "differs"],
         verdicts=list_verdicts(entries),
-        ledger=[ledger_row(entry, materials[entry.study], links) for entry in entries if entry.study in materials],
+        ledger=[ledger_row(entry, materials[entry.study], links) for entry in entries],
         differences=list_differences(entries, studies),
         deviations=list_deviations([section.study for section in sections]),
         errata=errata,

@@ -160,7 +160,7 @@ def find_line(files: Sequence[str | Path], path: Sequence[str | int], config: Ma
     """
     value: Any = config
     for part in path:
-        if not (isinstance(value, Mapping) and part in value or isinstance(value, list) and part in range(len(value))):
+        if not ((isinstance(value, Mapping) and part in value) or (isinstance(value, list) and part in range(len(value)))):
             return ""
         value = value[part]
     for file in reversed(files):
