@@ -192,7 +192,7 @@ def test_the_manifest_tells_whether_prepared_data_fit_the_code(made, project, tm
     content, arrays = write_files(tmp_path / "content", made.content), tmp_path / "arrays"
     prepare(made.spec, content, arrays)
     manifest = json.loads((arrays / "manifest.json").read_text())
-    code = [f"src/gradlab/datasets/{name}.py" for name in ("prepare", "decode")]
+    code = [f"src/gradlab/data/{name}.py" for name in ("prepare", "decode")]
     assert manifest == {
         "inputs": {path: hashlib.sha256((project / path).read_bytes()).hexdigest() for path in code},
         "outputs": {"dataset.json": hashlib.sha256((arrays / "dataset.json").read_bytes()).hexdigest()},
@@ -250,7 +250,7 @@ def test_loading_imports_little():
     """A notebook that opens data pays for NumPy, not for what fetches and prepares it."""
     code = (
         "import sys, gradlab.data; "
-        "print([name for name in ('pandas', 'matplotlib', 'PIL', 'requests', 'pooch') if name in sys.modules])"
+        "print([name for name in ('numpy', 'pandas', 'matplotlib', 'PIL', 'requests', 'pooch') if name in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"
