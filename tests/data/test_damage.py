@@ -157,7 +157,9 @@ CONTENT_CASES = [
 ] + [
     Case("bit of a pixel, packed", FASHION, "local", PACKED_PIXEL, f"{IMAGES} has sha256"),
     Case("bit of a pixel", FASHION, "cache", {**FASHION.content, **PIXEL}, f"damaged: {IMAGES} has sha256"),
-    Case("bit of a pixel", FASHION, "official", PACKED_PIXEL, r"ubyte\.gz from .*MD5 hash of downloaded file .*expected"),
+    Case(
+        "bit of a pixel", FASHION, "official", PACKED_PIXEL, r"ubyte\.gz from .*MD5 hash of downloaded file .*expected"
+    ),
     Case("bit of a pixel", FASHION, "official", PACKED_PIXEL, f"{IMAGES} has sha256", trusted=True),
     Case("bit of a pixel", FASHION, "packages", PACKED_PIXEL, f"{IMAGES} has sha256"),
     Case("bit of a pixel, packed", CIFAR, "local", {BINARY_ARCHIVE: binary_archive(RECORDS)}, f"{BATCH} has md5"),

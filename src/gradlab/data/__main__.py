@@ -17,8 +17,8 @@ from gradlab.data.identity import SPECS
 from gradlab.data.load import DatasetError
 from gradlab.data.prepare import prepare
 from gradlab.data.sources import FetchSettings
-from gradlab.lifetime import stop_with_run
 from gradlab.files import is_full
+from gradlab.lifetime import stop_with_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

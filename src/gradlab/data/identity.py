@@ -174,7 +174,9 @@ def verify(spec: Spec, directory: str | Path) -> None:
     if isinstance(spec, CIFAR10Spec):
         for (split, found), expected in zip(pixels.items(), (spec.train_pixels, spec.test_pixels), strict=True):
             if found.hexdigest() != expected:
-                raise ContentError(f"the {split} pixels have sha256 {found.hexdigest()[:12]}…, expected {expected[:12]}…")
+                raise ContentError(
+                    f"the {split} pixels have sha256 {found.hexdigest()[:12]}…, expected {expected[:12]}…"
+                )
 
 
 def _read(path: Path, size: int) -> bytes:

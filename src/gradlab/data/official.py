@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pooch
 import requests
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from gradlab.data.identity import Spec
 from gradlab.data.published import read_published
@@ -97,15 +97,17 @@ def _refuse_insecure_redirect(response: requests.Response, **_: object) -> None:
         _refuse_insecure(urljoin(response.url, target))
 
 
-def _is_unknown_host(error: requests.RequestException) -> bool:
-    return bool(error.args) and isinstance(getattr(error.args[0], "reason", None), NameResolutionError)
-
-
 def _may_pass(error: requests.RequestException) -> bool:
-    """Tell whether a download is worth repeating."""
+    """Tell whether a download is worth repeating: not where no connection could be made, or the host has no such file."""
     if isinstance(error, requests.HTTPError):
         return error.response.status_code in (408, 429) or error.response.status_code >= 500
-    return not isinstance(error, requests.ConnectTimeout) and not _is_unknown_host(error)
+    unconnected = requests.ConnectTimeout | requests.exceptions.ProxyError
+    return not isinstance(error, unconnected) and not isinstance(_find_reason(error), NewConnectionError)
+
+
+def _find_reason(error: requests.RequestException) -> object:
+    """Return urllib3's own error in one of requests', where there is one."""
+    return getattr(error.args[0], "reason", None) if error.args else None
 
 
 def _explain(error: requests.RequestException) -> str:
@@ -117,7 +119,8 @@ def _explain(error: requests.RequestException) -> str:
         case requests.Timeout():
             return "the host stopped answering"
         case requests.ConnectionError():
-            return "the host's name is not known here" if _is_unknown_host(error) else "the connection failed"
+            unknown = isinstance(_find_reason(error), NameResolutionError)
+            return "the host's name is not known here" if unknown else "the connection failed"
         case requests.exceptions.ChunkedEncodingError():
             return "the connection broke off"
     return explain_failure(error)

@@ -133,11 +133,11 @@ def read_members(archive: IO[bytes], names: Sequence[str], size: int) -> dict[st
 
 def _read_archive(spec: CIFAR10Spec, path: Path) -> Files:
     """Yield the files of a published archive: from pickled batches only if it has its MD5, from binary records always."""
-    largest = max(file.size for file in spec.files)
+    largest, expected = max(file.size for file in spec.files), spec.published[PYTHON_ARCHIVE]
     with path.open("rb") as archive:
         found = hashlib.file_digest(archive, "md5").hexdigest()
         archive.seek(0)
-        if found == spec.published[PYTHON_ARCHIVE]:
+        if found == expected:
             names = [f"cifar-10-batches-py/{Path(file.name).stem}" for file in spec.files]
             members = read_members(archive, names, 2 * largest)
             for file, md5, name in zip(spec.files, spec.batch_md5, names, strict=True):
@@ -148,8 +148,8 @@ def _read_archive(spec: CIFAR10Spec, path: Path) -> Files:
             members = read_members(archive, names, largest)
         except FAILURES as error:
             raise SourceError(
-                f"{path.name} has md5 {found[:12]}… where the Python archive has {spec.published[PYTHON_ARCHIVE][:12]}…, so it is "
-                f"not unpickled, and no binary records can be read from it ({explain_failure(error)})"
+                f"{path.name} has md5 {found[:12]}… where the Python archive has {expected[:12]}…, so it is not unpickled, and "
+                f"no binary records can be read from it ({explain_failure(error)})"
             ) from error
     for file, name in zip(spec.files, names, strict=True):
         yield file, members[name]

@@ -32,8 +32,8 @@ class FetchSettings:
     timeout
         Seconds without a byte after which a connection is given up.
     retries
-        How often a download is repeated that failed in a way that may pass: a server error, a refused or dropped
-        connection, a body that broke off or has another digest. Where the host is unknown or does not answer, never.
+        How often a download is repeated that failed in a way that may pass: a server error, a dropped connection, a body
+        that broke off or has another digest. Where no connection can be made, never.
     """
 
     sources: Sequence[str] = SOURCES

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.engine.execution import ExecutionError, execute, mark_failed
-from gradlab.lifetime import stop_with_run
 from gradlab.engine.notebook import ParameterError, check_parameters
 from gradlab.files import remedy_of, save_json, sha256, sync
+from gradlab.lifetime import stop_with_run
 
 NOTEBOOK = "notebook.ipynb"
 RESULTS = ("metrics.json", "curves.csv")  # what every notebook writes

@@ -16,13 +16,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gradlab import __version__
 from gradlab.engine.figures import load_deviations
 from gradlab.engine.ledger import build_ledger, save_ledger
-from gradlab.lifetime import stop_with_run
 from gradlab.engine.material import Material
 from gradlab.engine.plan import describe_report
 from gradlab.engine.results import CellResult, PlanError, load_plan, load_results
 from gradlab.engine.study import STUDIES
 from gradlab.engine.verify import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
 from gradlab.files import atomic_path, remedy_of, save_json, sha256
+from gradlab.lifetime import stop_with_run
 from gradlab.report.blocks import Gallery, Picture
 from gradlab.report.errata import find_errata
 from gradlab.report.families import Family, label_family
