@@ -16,9 +16,15 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
+from filelock import FileLock
 from made_cells import finish_cell, make_cell, write_plan
 from xdist.scheduler import LoadScopeScheduling
 
+from gradlab.data import is_outdated
+from gradlab.data.fetch import fetch
+from gradlab.data.identity import SPECS
+from gradlab.data.prepare import prepare
+from gradlab.data.sources import FetchSettings
 from gradlab.engine.ledger import build_ledger
 from gradlab.engine.material import Material, gather_material
 from gradlab.engine.results import load_results
@@ -68,12 +74,15 @@ def project() -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_data(project: Path) -> Path:
-    """The folder of the prepared data sets, fetched where they are not there yet."""
+    """The folder of the prepared data sets, fetched and prepared where they are not there, or other code prepared them.
+
+    Of several processes that run tests, one prepares them, and the others wait.
+    """
     data = project / "results/data"
-    descriptions = [data / name / "dataset.json" for name in ("fashion_mnist", "cifar10")]
-    if not all(description.exists() for description in descriptions):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "fashion_mnist", "cifar10"]
-        subprocess.run(command, cwd=project, check=True)
+    data.parent.mkdir(exist_ok=True)
+    with FileLock(data.with_name(".prepared_data.lock")):
+        for name in filter(lambda name: is_outdated(data / name), SPECS):
+            prepare(SPECS[name], fetch(SPECS[name], FetchSettings()), data / name)
     return data
 
 

@@ -16,7 +16,7 @@ from gradlab.data.fetch import fetch
 from gradlab.data.identity import SPECS
 from gradlab.data.load import DatasetError
 from gradlab.data.prepare import prepare
-from gradlab.data.settings import FetchSettings
+from gradlab.data.sources import FetchSettings
 from gradlab.files import is_full
 from gradlab.lifetime import stop_with_run
 

@@ -1,10 +1,14 @@
 """Opens the arrays that `prepare` wrote, memory-mapped and read-only, so that all cells share one copy in memory."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class DatasetError(RuntimeError):
@@ -99,6 +103,8 @@ def _load(directory: Path, name: str, *, images: str) -> Dataset:
 
 
 def _open(path: Path, arrays: dict) -> np.ndarray:
+    import numpy as np
+
     try:
         mapped = np.lib.format.open_memmap(path, mode="r")  # never a pickle or an archive, which np.load would open
     except OSError:
