@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_configs import CONFIGS, FILES, sound_configs
 
-from gradlab.engine.config import ConfigError, Settings, check_config, lay_over, read_config, read_packages
+from gradlab.engine.config import ConfigError, Settings, check_config, check_files, lay_over, read_config, read_packages
 from gradlab.engine.config.__main__ import main
 from gradlab.engine.config.document import document
 from gradlab.engine.config.keys import PROJECT_FOLDERS
@@ -89,8 +89,46 @@ def test_a_study_with_the_name_of_a_key_or_of_a_folder_of_results_is_refused(stu
             check_config({}, studies | {name: Study("", "", "", "", name=name)})
 
 
+def test_a_study_of_ones_own_is_checked_and_described_like_any_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))  # which is lengthened by the folder
+    study = tmp_path / "made_studies/copy"  # a name that no field of pydantic can have
+    study.mkdir(parents=True)
+    (study / "__init__.py").touch()
+    (study / "study.py").write_text(
+        "from gradlab.engine.study import Study\nSTUDY = Study(title='Title', short='T', question='Why?', source='S')\n"
+    )
+    (study / "config.py").write_text(
+        "from pydantic import BaseModel, Field, field_validator, model_validator\n"
+        "class Config(BaseModel):\n"
+        "    size: int = Field(2, ge=1, description='How large.')\n"
+        "    name: str = 'a'\n"
+        "    @field_validator('name')\n"
+        "    def check(cls, name):\n"
+        "        if name == 'b': raise ValueError('b is taken')\n"
+        "        return name\n"
+        "    @model_validator(mode='after')\n"
+        "    def check_both(self):\n"
+        "        if self.size > 3: raise ValueError('too large for it')\n"
+        "        return self\n"
+    )
+    mine = tmp_path / "my.yaml"
+    mine.write_text(f"packages: [{study.parent}/]\nstudies: {{copy: on}}\ncopy: {{size: 3}}\n")
+    settings, found = check_files([mine])
+    assert settings.sections["copy"].size == 3
+    assert "### `copy`\n\nTitle (S). Why?" in (page := document([mine]))
+    assert "| `size` | `2` | How large (at least 1). |\n| `name` | `a` |  |\n" in page
+    for section, message in {
+        "{size: 0}": "copy.size = 0: expected at least 1 (How large)",
+        "{size: x}": "copy.size = 'x': expected a valid integer",
+        "{name: b}": "copy.name = 'b': b is taken",
+        "{size: 4}": "copy = {'size': 4}: too large for it",
+    }.items():
+        with pytest.raises(ConfigError, match=re.escape(message)):
+            check_config({"copy": yaml.safe_load(section)}, found)
+
+
 def test_nothing_heavy_is_imported_to_check_a_configuration():
-    check = "import sys; from gradlab.engine.config import check_files; check_files(['config/config.yaml']); print(*sys.modules)"
+    check = "import gradlab.engine.config as c, sys; c.check_files(['config/config.yaml']); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-P", "-c", check], capture_output=True, text=True, check=True)
     assert not {"numpy", "pandas", "scipy", "torch", "requests", "jsonschema"} & set(ran.stdout.split())
 
@@ -433,7 +471,8 @@ def test_another_value_is_accepted_where_its_rule_allows_it_and_else_refused_by_
 def test_an_unknown_key_is_named_with_its_place(refusal, block, key, value):
     if key not in {path.removeprefix(f"{block}/").split("/")[0] for path in LEAVES}:
         said = refusal(at(block, {key: value}))
-        assert f"{block.replace('/', '.') or '(top level)'}: unknown key " in said
+        place = block.replace("/", ".") or "(top level)"
+        assert f"{place}: unknown key " in said or "is not text in UTF-8" in said
         assert_is_a_short_paragraph(said)
 
 

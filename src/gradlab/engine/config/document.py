@@ -58,8 +58,8 @@ def _rows(
         else:
             default = yaml.safe_dump(values[key], default_flow_style=True, sort_keys=False, width=math.inf)
             bounds = f" ({bounds})" if (bounds := _bounds(node)) else ""
-            meaning = f"{node.get('description', '').rstrip('.')}{bounds}."
-            yield f"| `{above}{key}` | `{default.splitlines()[0]}` | {meaning} |"
+            meaning = node.get("description", "").rstrip(".") + bounds
+            yield f"| `{above}{key}` | `{default.splitlines()[0]}` | {meaning and f'{meaning}.'} |"
 
 
 def _resolve(node: Mapping[str, Any], blocks: Mapping[str, Any]) -> dict[str, Any]:

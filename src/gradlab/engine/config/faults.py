@@ -168,7 +168,7 @@ def _expected(error: ErrorDetails, field: FieldInfo | None) -> str:
             return f"at most {limits['max_length']} values; it has {len(value)}"
         case "string_too_long":
             return f"at most {limits['max_length']} characters; it has {len(value)}"
-    return error["msg"]  # of a check of our own
+    return error["msg"].removeprefix("Input should be ")
 
 
 def _advise(value: Any, kind: str) -> str:
