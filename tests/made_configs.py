@@ -19,6 +19,13 @@ batch_size: {learning_rates: {four: 0.1}} -> batch_size.learning_rates: 'four' i
 batch_size: {learning_rates: {0: 0.1}} -> batch_size.learning_rates: '0' is not allowed as a key
 batch_size: {learning_rates: {"3\n": 0.1}} -> '3\n' is not allowed as a key
 batch_size: {learning_rates: {'1': 0.1}} -> learning_rates.1: this key is there 2 times, as a number and as text; write it as a
+studies: {autodif: false} -> studies: unknown key autodif; did you mean autodiff? allowed: augmentation, autodiff
+studies: [autodiff] -> studies = ['autodiff']: expected keys with values (Whether each study is on
+studies: {autodiff: 1} -> studies.autodiff = 1: expected true or false (Edge cases
+packages: [] -> packages = []: expected at least one value
+packages: [a-b] -> packages.0 = 'a-b': expected the name of a package, or the path of a folder
+packages: [./a-b] -> packages.0 = './a-b': expected the name of a package, or the path of a folder
+packages: gradlab.studies -> packages = 'gradlab.studies': expected a list
 # Folders
 results: a b -> results = 'a b': expected a path of letters, digits
 results: 3 -> results = 3: expected text; write it in quotes
@@ -58,7 +65,7 @@ results: '{input}' -> results = '{input}': expected a path of letters
 data: {cache: $(touch pwned)} -> data.cache = '$(touch pwned)': expected a path without
 data: {local: {cifar10: '/x; touch pwned'}} -> data.local.cifar10 = '/x; touch pwned': expected a path without line breaks
 data: {local: {fashion_mnist: "a\ntouch pwned"}} -> data.local.fashion_mnist = 'a\ntouch pwned': expected a path without
-data: {sources: ['; touch pwned']} -> data.sources.0 = '; touch pwned': expected one of local,
+data: {sources: ['; touch pwned']} -> data.sources.0 = '; touch pwned': expected 'local', 'cache'
 batch_size: {learning_rates: {'1; touch pwned': 0.1}} -> batch_size.learning_rates: '1; touch pwned' is not allowed as a key
 # Types
 time_limit: long -> time_limit = 'long': expected a number or null
@@ -71,11 +78,11 @@ augmentation: {batch_size: 16.0} -> batch_size = 16.0: expected a whole number; 
 augmentation: {batch_size: yes} -> augmentation.batch_size = true: expected a whole number
 autodiff: {torch_functions: 1} -> autodiff.torch_functions = 1: expected true or false
 augmentation: {settings: none} -> augmentation.settings = 'none': expected a list
-augmentation: {settings: [off]} -> augmentation.settings.0 = false: expected one of none, train
+augmentation: {settings: [off]} -> augmentation.settings.0 = false: expected 'none', 'train'
 augmentation: {max_angle: [10]} -> augmentation.max_angle = [10]: expected a number
 augmentation: {learning_rate: .nan} -> augmentation.learning_rate = nan: expected a number; this one is not
 # Ranges; test_config.py has those of every key
-device: gpu -> device = 'gpu': expected one of auto, cpu, cuda
+device: gpu -> device = 'gpu': expected 'auto', 'cpu' or 'cuda'
 time_limit: 0 -> time_limit = 0: expected at least 1
 time_limit: 1.0e+300 -> time_limit = 1e+300: expected at most 31536000
 data: {timeout: -1} -> data.timeout = -1: expected more than 0
@@ -187,6 +194,8 @@ def sound_configs(draw: st.DrawFn) -> dict[str, Any]:
             "timeout": number(0.1, 3600),
             "retries": whole(0, 20),
         },
+        "studies": {name: draw(st.booleans()) for name in ("autodiff", "augmentation", "batch_size", "regularization")},
+        "packages": ["gradlab.studies"],
         "autodiff": {
             "cases": some("jump", "power", "halving", "step"),
             "seed": whole(0, 2**32 - 1),

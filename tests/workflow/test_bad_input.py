@@ -66,7 +66,7 @@ def content(file, new):
         kept.replace(file)
 
 
-# --- configurations; tests/test_config.py gives many more to the checker itself ---
+# --- configurations; tests/engine/test_config.py gives many more to the checker itself ---
 
 BAD = [
     "unknown: 1",

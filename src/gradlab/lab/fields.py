@@ -1,6 +1,6 @@
-"""The types of which studies make their section of the configuration. Nothing heavy is imported: the workflow does so at each start.
+"""What studies make their section of the configuration of. Nothing heavy is imported: the workflow does so at every start.
 
-Upper bounds are far beyond any sensible study: what exceeds them was mistyped, and would end a cell for want of memory, or never.
+Upper bounds are far beyond any sensible study: what exceeds them was mistyped, and would exhaust the memory, or never end.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Section(BaseModel):
-    """A block of the configuration. It is frozen, takes no other keys than its own, and converts nothing: 16.0 is no whole number."""
+    """A block of the configuration; its docstring describes it to users. It converts nothing: 16.0 is no whole number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 

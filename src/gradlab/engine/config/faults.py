@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
+from inspect import cleandoc
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -83,7 +84,7 @@ def describe(error: ErrorDetails, model: type[BaseModel]) -> Iterator[tuple[KeyP
     """
     path, value = error["loc"], error["input"]
     field, _ = _find(model, path)
-    about = f" ({field.description.split('. ')[0].rstrip('.')})" if field and field.description else ""
+    about = f" ({description_of(field).split('. ')[0].rstrip('.')})" if field and description_of(field) else ""
     match error["type"]:
         case "extra_forbidden":
             yield path, _describe_unknown(path, known_keys(_find(model, path[:-1])[1]))
@@ -112,6 +113,11 @@ def block_of(field: FieldInfo) -> type[BaseModel] | None:
     """Return the model of a field that is a block of keys, None of any other."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def description_of(field: FieldInfo) -> str:
+    """Return what a field is, or the block of keys that it is."""
+    return field.description or cleandoc(getattr(block_of(field), "__doc__", None) or "")
 
 
 def _find(model: type[BaseModel], path: KeyPath) -> tuple[FieldInfo | None, type[BaseModel] | None]:
@@ -162,7 +168,7 @@ def _expected(error: ErrorDetails, field: FieldInfo | None) -> str:
             return f"at most {limits['max_length']} values; it has {len(value)}"
         case "string_too_long":
             return f"at most {limits['max_length']} characters; it has {len(value)}"
-    return error["msg"]  # of a check of our own
+    return error["msg"].removeprefix("Input should be ")
 
 
 def _advise(value: Any, kind: str) -> str:

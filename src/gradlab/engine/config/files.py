@@ -147,7 +147,7 @@ def _refuse_equal_names(path: str | Path, pairs: list[tuple[str, Any]]) -> dict[
 
 
 def find_line(files: Sequence[str | Path], path: Sequence[str | int], config: Mapping[str, Any]) -> str:
-    """Say in which line a key stands, where it does in a file: the command line, too, sets some, and others have their defaults.
+    """Say in which line a key stands, where it does in a file: it may have its default, or be set on the command line.
 
     Parameters
     ----------
@@ -160,9 +160,10 @@ def find_line(files: Sequence[str | Path], path: Sequence[str | int], config: Ma
     """
     value: Any = config
     for part in path:
-        if not ((isinstance(value, Mapping) and part in value) or (isinstance(value, list) and part in range(len(value)))):
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
             return ""
-        value = value[part]
     for file in reversed(files):
         loader = yaml.SafeLoader(Path(file).read_text(encoding="utf-8"))
         try:

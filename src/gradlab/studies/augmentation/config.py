@@ -9,7 +9,7 @@ from gradlab.lab.fields import Count, FashionImages, Passes, Range, Rate, RootSe
 
 
 class Corrected(Section):
-    """Runs in which every image has a transform of its own each time it is used, under several seeds."""
+    """Runs in which every image has a transform of its own each time it is used; everything above applies as well."""
 
     trainings: Unique[Literal["clean", "augmented"]] = Field(
         ["clean", "augmented"],
@@ -18,8 +18,8 @@ class Corrected(Section):
     root_seed: RootSeed = 20210
     seeds: Seeds = Field(
         [0, 1, 2],
-        description="A cell of every training for each; add a number to add a run, and nothing else runs again. Training subset, "
-        "initial network, order of the images and transforms vary with it; all settings have the same seeds.",
+        description="A cell of every training for each; add a number, and nothing else runs again. Training subset, initial "
+        "network, order of the images and transforms vary with it; all settings have the same seeds.",
     )
     evaluate_every: Passes = Field(
         5, description="Passes between two evaluations on the test set; the last five passes are evaluated as well."
@@ -27,7 +27,7 @@ class Corrected(Section):
 
 
 class Config(Section):
-    """Settings of all runs, and those of the corrected ones."""
+    """The section of the study in the configuration."""
 
     settings: Unique[Literal["none", "train", "test", "both"]] = Field(
         ["none", "train", "test", "both"], description="Where images are augmented, a cell each."
@@ -35,7 +35,7 @@ class Config(Section):
     subset_size: FashionImages = 7200
     batch_size: Annotated[Count, Field(le=10_000)] = Field(
         16,
-        description="Images in one update, drawn with replacement, no more than `subset_size`; 10,000 take about 2 GB of memory.",
+        description="Images in one update, drawn with replacement, no more than `subset_size`; 10,000 take about 2 GB.",
     )
     learning_rate: Rate = Field(0.04, description="Step size of stochastic gradient descent.")
     max_passes: Passes = Field(
@@ -51,9 +51,7 @@ class Config(Section):
         [0.75, 1.3333333333333333], description="Smallest and largest ratio of a crop's width to its height."
     )
     max_angle: float = Field(10.0, ge=0, le=180, description="Largest rotation either way, in degrees.")
-    corrected: Corrected = Field(
-        Corrected(), description="Every image has a transform of its own each time it is used."
-    )
+    corrected: Corrected = Corrected()
 
     def find_conflicts(self) -> Iterator[str]:
         if self.batch_size > self.subset_size:

@@ -8,7 +8,7 @@ from gradlab.lab.fields import Section, Seed, Unique
 
 
 class Config(Section):
-    """Which edge cases are run."""
+    """The section of the study in the configuration."""
 
     cases: Unique[Literal["jump", "power", "halving", "step"]] = Field(
         ["jump", "power", "halving", "step"], description="The cases to run, a cell each."

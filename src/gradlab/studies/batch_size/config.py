@@ -13,7 +13,7 @@ TEST_IMAGES, PIXELS = 10_000, 784  # of FashionMNIST
 
 
 class Corrected(Section):
-    """Training at half of a divergent learning rate that is found by a rule."""
+    """Training at half of a divergent learning rate that is found by a rule; everything above but the rates applies as well."""
 
     batch_sizes: BatchSizes = Field(
         [1, 2, 4, 8, 16],
@@ -21,8 +21,7 @@ class Corrected(Section):
     )
     search_seeds: Seeds = Field(
         [0, 1, 2],
-        description="Seeds whose divergent rate is searched for; training takes half of the smallest rate at which the majority "
-        "diverges.",
+        description="Whose divergent rate is searched for; training takes half of the smallest at which the majority diverges.",
     )
     start: float = Field(
         0.1,
@@ -39,12 +38,12 @@ class Corrected(Section):
 
 
 class Config(Section):
-    """Settings of all runs, and those of the corrected ones."""
+    """The section of the study in the configuration."""
 
     learning_rates: RateOfSize = Field(
         {1: 0.005, 2: 0.01, 4: 0.025, 8: 0.05, 16: 0.075},
-        description="Batch size: learning rate; a cell each. As published, half of the divergent rates. Add a line to add a batch "
-        "size, up to `subset_size`.",
+        description="Batch size: learning rate, a cell each; as published, half of the divergent rate. Add a line to add a "
+        "batch size, up to `subset_size`.",
     )
     subset_size: FashionImages = 6000
     hidden: Annotated[Count, Field(le=10_000)] = Field(64, description="Hidden units.")
@@ -52,12 +51,10 @@ class Config(Section):
     root_seed: RootSeed = 20210
     seeds: Seeds = Field(
         [0, 1, 2, 3, 4],
-        description="A run of every batch size for each. Training subset, initial weights and order of the images vary with it. "
-        "The seeds of a batch size are trained as one stack in one cell, so another number runs these cells again.",
+        description="A run of every batch size for each. Training subset, initial weights and order of the images vary with "
+        "it. The seeds of a batch size are trained as one stack in one cell, so another number runs these cells again.",
     )
-    corrected: Corrected = Field(
-        Corrected(), description="The divergent learning rate is found by a rule, and training takes half of it."
-    )
+    corrected: Corrected = Corrected()
 
     def find_conflicts(self) -> Iterator[str]:
         images = self.subset_size
@@ -71,8 +68,8 @@ class Config(Section):
             if round(images / size) < SEARCH_WINDOWS:
                 yield (
                     f"batch_size.corrected.batch_sizes: a pass of batches of {size} over the {images} training images of "
-                    f"batch_size.subset_size has {round(images / size)} updates, and the search for the divergent learning rate "
-                    f"needs at least {SEARCH_WINDOWS}; take a smaller batch or more images"
+                    f"batch_size.subset_size has {round(images / size)} updates, and the search for the divergent learning "
+                    f"rate needs at least {SEARCH_WINDOWS}; take a smaller batch or more images"
                 )
         for key, seeds in (("seeds", self.seeds), ("corrected.search_seeds", self.corrected.search_seeds)):
             needed = len(seeds) * _bytes_per_seed(images, self.hidden)
