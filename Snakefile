@@ -15,14 +15,14 @@ rule all:
     default_target: True
     input:
         rules.report.output,
-        cells_of(*PROTOCOLS),
+        RUN.cells_of(*PROTOCOLS),
 
 
 # Every cell of a protocol, and of a study.
-for target in (*PROTOCOLS, *STUDIES):
+for target in (*PROTOCOLS, *RUN.studies):
 
     rule:
         name:
             target
         input:
-            cells_of(target),
+            RUN.cells_of(target),

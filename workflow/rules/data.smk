@@ -1,5 +1,4 @@
-# Data: fetch each data set from the first source that has it, verify its content, and lay it out as arrays that every cell
-# maps into memory. The manifest beside them tells whether they were laid out as they would be now.
+# Data: fetch each data set, verify its content, and lay it out as arrays that every cell maps into memory.
 
 
 def data_of(dataset):
@@ -7,15 +6,9 @@ def data_of(dataset):
     return [str(DATA / dataset / file) for file in DATASETS[dataset].files]
 
 
-@cache
-def to_prepare(dataset):
-    """Tell whether a data set is not there, or was prepared by other code than there is."""
-    return is_outdated(DATA / dataset)
-
-
 def check_prepared(dataset, wildcards):
-    """Have a data set prepared anew where it is outdated."""
-    if to_prepare(dataset):
+    """Have a data set prepared anew where it is not there, or was prepared by other code than there is."""
+    if dataset in RUN.outdated_data:
         run_again(*data_of(dataset))
     return []
 

@@ -56,8 +56,8 @@ def plan_cells(studies: Mapping[str, Study], sections: Mapping[str, Any]) -> dic
         other = first.setdefault(cell.template, cell)
         if (other.outputs, other.resources) != (cell.outputs, cell.resources):
             raise StudyError(
-                f"{other.key} and {cell.key} have one notebook, {cell.template}, and differ in figures, files or resources, which "
-                "belong to a notebook: give both the same, or two notebooks"
+                f"{other.key} and {cell.key} have one notebook, {cell.template}, and differ in figures, files or resources, "
+                "which belong to a notebook: give both the same, or two notebooks"
             )
     try:
         TopologicalSorter({key: cell.sources for key, cell in cells.items()}).prepare()
