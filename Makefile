@@ -107,6 +107,7 @@ mutants: setup  ## Change four modules bit by bit, and count the changes that th
 lint: setup  ## Check the style of the code.
 	@$(PY) -m ruff check src tests benchmarks
 	@$(PY) -m ruff format --check src tests benchmarks
+	@PYTHONPATH=src $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 lock: setup  ## Write the versions that are installed now to requirements.lock.
 	@{ echo "# The exact versions of everything; written by 'make lock'. The build of torch (CPU or CUDA) is left to pip."; \
