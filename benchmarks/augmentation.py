@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from reference import global_streams, plain_transform
 from torch import Tensor
-from torchvision_cpu import torchvision
 
 from benchmarks.fashion import TEST, load_images
 from benchmarks.timing import Benchmark, Places, Target
 from gradlab.studies.augmentation import augment
+from gradlab.studies.augmentation.torchvision_cpu import torchvision
 
 RANGES = augment.TransformRanges(scale=(0.75, 1), ratio=(3 / 4, 4 / 3), max_angle=10)
 

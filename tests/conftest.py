@@ -16,12 +16,19 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
-from made_cells import finish_cell
+from filelock import FileLock
+from made_cells import finish_cell, make_cell, write_plan
 from xdist.scheduler import LoadScopeScheduling
 
+from gradlab.data import is_outdated
+from gradlab.data.fetch import fetch
+from gradlab.data.identity import SPECS
+from gradlab.data.prepare import prepare
+from gradlab.data.sources import FetchSettings
 from gradlab.engine.ledger import build_ledger
-from gradlab.engine.material import Material
+from gradlab.engine.material import Material, gather_material
 from gradlab.engine.results import load_results
+from gradlab.engine.study import discover
 
 PROJECT = Path(__file__).parent.parent
 # For the benchmarks; last, so that nothing there takes the place of a module of Python's or of a package.
@@ -67,12 +74,15 @@ def project() -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_data(project: Path) -> Path:
-    """The folder of the prepared data sets, fetched where they are not there yet."""
+    """The folder of the prepared data sets, fetched and prepared where they are not there, or other code prepared them.
+
+    Of several processes that run tests, one prepares them, and the others wait.
+    """
     data = project / "results/data"
-    descriptions = [data / name / "dataset.json" for name in ("fashion_mnist", "cifar10")]
-    if not all(description.exists() for description in descriptions):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "fashion_mnist", "cifar10"]
-        subprocess.run(command, cwd=project, check=True)
+    data.parent.mkdir(exist_ok=True)
+    with FileLock(data.with_name(".prepared_data.lock")):
+        for name in filter(lambda name: is_outdated(data / name), SPECS):
+            prepare(SPECS[name], fetch(SPECS[name], FetchSettings()), data / name)
     return data
 
 
@@ -111,27 +121,30 @@ def make_notebook(path: Path, *cells: str, parameters: str) -> Path:
 
 
 @pytest.fixture
-def make_material(tmp_path: Path, project: Path) -> Callable[[Mapping[str, Any]], Material]:
-    """A function that makes complete cells from {name: (parameters, metrics)} or {name: (parameters, metrics, curves)}.
+def make_material(tmp_path: Path) -> Callable[[str, Mapping[str, Any]], Material]:
+    """A function that makes the material of a study from {`<protocol>/<cell>`: (parameters, metrics) or with curves, a third}.
 
-    A cell that is None is planned and has not run.
+    Cells declare the metrics that they have; what they call `seed` or `seeds` are their replicates. A cell that is None is planned
+    and has not run.
     """
 
-    def make(cells: Mapping[str, Any]) -> Material:
-        planned = {name: cell[0] if cell else {} for name, cell in cells.items()}
-        (tmp_path / "plan.json").write_text(json.dumps({"cells": planned}))
-        for name, cell in cells.items():
-            if cell is None:
+    def make(study: str, cells: Mapping[str, Any]) -> Material:
+        planned = {}
+        for name, made in cells.items():
+            key, (parameters, metrics, *curves) = f"{study}/{name}", made or ({}, {})
+            seeds = parameters.get("seeds", [parameters["seed"]] if "seed" in parameters else [])
+            resolution = parameters.get("tolerance", 0.0)
+            planned[key] = make_cell(key, parameters, metrics=[*metrics], replicates=seeds, resolution=resolution)
+            if made is None:
                 continue
-            parameters, metrics, *curves = cell
-            folder = tmp_path / name
+            folder = tmp_path / key
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "metrics.json").write_text(json.dumps(metrics))
             table = curves[0] if curves else pd.DataFrame(columns=["pass", "split", "metric", "value"])
             table.to_csv(folder / "curves.csv", index=False)
             finish_cell(folder, parameters)
-        published = project / "workflow/published"
-        results = load_results(tmp_path / "plan.json")
-        return Material(results, build_ledger(results, published, root=tmp_path), published)
+        results = load_results(write_plan(tmp_path, planned))
+        studies = {study: discover()[study]}
+        return gather_material(studies, results, build_ledger(results, studies, root=tmp_path))[study]
 
     return make

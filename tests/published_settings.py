@@ -1,12 +1,12 @@
 """The settings under which figures were published, for cells that tests make up."""
 
-from pathlib import Path
+from typing import Any
 
-from gradlab.engine.figures import load_settings, settings_of
+from gradlab.engine.figures import load_figures
+from gradlab.engine.study import discover
 
-_SETTINGS = load_settings(Path(__file__).parent.parent / "workflow/published")
 
-
-def settings_behind(study: str, figure_id: str) -> dict:
+def settings_behind(study: str, figure_id: str) -> dict[str, Any]:
     """Return the parameters that a cell needs for a published figure to be held against it."""
-    return settings_of(figure_id, _SETTINGS[study])
+    (figure,) = (figure for figure in load_figures(discover()[study]) if figure.id == figure_id)
+    return dict(figure.settings)

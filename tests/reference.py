@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision_cpu import torchvision
 
 from gradlab.lab import sgd
 from gradlab.lab.seeds import Streams
 from gradlab.studies.augmentation import augment
+from gradlab.studies.augmentation.torchvision_cpu import torchvision
 
 
 @contextmanager

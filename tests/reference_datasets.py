@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gradlab.data.identity import CIFAR10, FASHION_MNIST, CIFAR10Spec, ContentFile, FashionMNISTSpec
+from gradlab.data.identity import CIFAR10, FASHION_MNIST, CIFAR10Spec, ContentFile, Spec
 
 
 def idx_bytes(values: np.ndarray) -> bytes:
@@ -95,7 +95,7 @@ def md5(content: bytes) -> str:
 class MadeFashionMNIST:
     """A made data set: its specification, its canonical files, and its arrays in the order of the files."""
 
-    spec: FashionMNISTSpec
+    spec: Spec
     content: dict[str, bytes]
     arrays: tuple[np.ndarray, ...]
 
@@ -144,12 +144,12 @@ def make_fashion_mnist(mirror: str = "http://127.0.0.1:9/") -> MadeFashionMNIST:
         FASHION_MNIST,
         files=files,
         mirrors=(mirror,),
-        archive_md5=tuple(md5(data) for data in made.published.values()),
+        published={name: md5(data) for name, data in made.published.items()},
     )
     return dataclasses.replace(made, spec=spec)
 
 
-def make_cifar10(url: str = "http://127.0.0.1:9/cifar-10-python.tar.gz") -> MadeCIFAR10:
+def make_cifar10(mirror: str = "http://127.0.0.1:9/") -> MadeCIFAR10:
     """Make five training batches and a test batch of 3 images each."""
     rng = np.random.default_rng(10)
     pixels = rng.integers(0, 256, (18, 3, 32, 32), dtype=np.uint8)
@@ -171,12 +171,11 @@ def make_cifar10(url: str = "http://127.0.0.1:9/cifar-10-python.tar.gz") -> Made
     files = tuple(ContentFile(name, len(data), f"md5:{md5(data)}") for name, data in content.items())
     spec = dataclasses.replace(
         CIFAR10,
-        train_files=files[:5],
-        test_files=files[5:],
+        files=files,
         train_pixels=hashlib.sha256(pixels[:15].tobytes()).hexdigest(),
         test_pixels=hashlib.sha256(pixels[15:].tobytes()).hexdigest(),
-        archives=(url,),
-        archive_md5=md5(python_archive),
+        mirrors=(mirror,),
+        published={"cifar-10-python.tar.gz": md5(python_archive)},
         batch_md5=tuple(md5(data) for data in batches.values()),
     )
     return MadeCIFAR10(spec, content, batches, pixels, labels, python_archive, npm_members)

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -254,7 +253,7 @@ def served(equipped: Path) -> Iterator[str]:
         yield process.stdout.readline()
     finally:
         for one in (*psutil.Process(process.pid).children(recursive=True), process):
-            one.send_signal(signal.SIGINT)
+            one.terminate()
         process.communicate()
 
 

@@ -31,14 +31,13 @@ from reference_datasets import (
 )
 
 from gradlab.data import DatasetError
-from gradlab.data import official as official_module
 from gradlab.data import packages as packages_module
 from gradlab.data.check import check_arrays
 from gradlab.data.fetch import fetch
 from gradlab.data.identity import CIFAR10, FASHION_MNIST, SPECS, verify
-from gradlab.data.settings import FetchSettings
+from gradlab.data.sources import FetchSettings
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 FASHION = make_fashion_mnist()
 CIFAR = make_cifar10()
 
@@ -177,7 +176,7 @@ def server(monkeypatch) -> Iterator[Server]:
 def pauses(monkeypatch) -> list[float]:
     """The pauses between attempts, which are not waited for."""
     waited: list[float] = []
-    monkeypatch.setattr(official_module.time, "sleep", waited.append)
+    monkeypatch.setattr("pooch.core.time.sleep", waited.append)
     return waited
 
 
@@ -189,7 +188,7 @@ def official(cache: Path, **settings: object) -> FetchSettings:
 
 
 def cifar10_at(server: Server):
-    return make_cifar10(server.address + NAME).spec
+    return make_cifar10(server.address).spec
 
 
 def test_official_cifar10(server, cache):
@@ -209,7 +208,7 @@ def test_second_mirror_is_used_where_the_first_lacks_a_file(server, cache):
     server.serve({f"first/{name}": data for name, data in list(FASHION.published.items())[:2]})
     spec = dataclasses.replace(FASHION.spec, mirrors=(f"{server.address}first/", f"{server.address}second/"))
     assert_holds(fetch(spec, official(cache)), FASHION)
-    assert [path.split("/")[1] for path in server.asked] == 3 * ["first"] + 4 * ["second"]
+    assert [path.split("/")[1] for path in server.asked] == 3 * ["first"] + 2 * ["second"]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -227,11 +226,12 @@ def test_failure_that_passes_is_retried(trouble, server, cache, pauses):
     server.answers[f"/{NAME}"] = [trouble, trouble, CIFAR.python_archive]
     assert_holds(fetch(cifar10_at(server), official(cache, retries=2)), CIFAR)
     assert len(server.asked) == 3
-    assert pauses == [0.5, 1.0]
+    assert pauses == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("answer", "requests_made"), [(500, 3), (404, 1), (("cut", CIFAR.python_archive), 3), (b"x", 1)]
+    ("answer", "requests_made"),
+    [(500, 3), (404, 1), (("cut", CIFAR.python_archive), 3), (b"x", 3), (b"<p>x", 1)],
 )
 def test_failure_that_stays_is_said_in_one_line(answer, requests_made, server, cache, pauses, lines):
     server.answers[f"/{NAME}"] = [answer]
@@ -247,12 +247,12 @@ def test_host_that_stalls_is_given_up(server, cache, pauses):
     assert "the connection failed" in message or "the host stopped answering" in message
 
 
-def test_host_that_refuses_is_asked_twice(cache, pauses):
+def test_host_that_refuses_is_asked_once(cache, pauses):
     with socket.socket() as closed:  # bound, but not listening: connections are refused
         closed.bind(("127.0.0.1", 0))
-        spec = make_cifar10(f"http://127.0.0.1:{closed.getsockname()[1]}/{NAME}").spec
+        spec = make_cifar10(f"http://127.0.0.1:{closed.getsockname()[1]}/").spec
         assert "the connection failed" in fails(spec, official(cache, retries=5))
-    assert pauses == [0.5]
+    assert pauses == []
 
 
 def test_host_that_does_not_answer_is_asked_once(cache, pauses):
@@ -265,7 +265,7 @@ def test_host_that_does_not_answer_is_asked_once(cache, pauses):
             client = sockets.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
-        spec = make_cifar10(f"http://127.0.0.1:{listener.getsockname()[1]}/{NAME}").spec
+        spec = make_cifar10(f"http://127.0.0.1:{listener.getsockname()[1]}/").spec
         began = time.monotonic()
         assert "the host does not answer" in fails(spec, official(cache, timeout=0.3, retries=5))
         assert time.monotonic() - began < 3
@@ -280,7 +280,7 @@ def test_host_without_address_is_asked_once(cache, pauses, monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    spec = make_cifar10(f"https://nowhere.invalid/{NAME}").spec
+    spec = make_cifar10("https://nowhere.invalid/").spec
     assert "nowhere.invalid: the host's name is not known here" in fails(spec, official(cache, retries=5))
     assert asked == ["nowhere.invalid"]
     assert pauses == []
@@ -301,17 +301,6 @@ def test_connection_is_given_up_within_seconds_whatever_the_timeout(cache, monke
 # --- https ---
 
 
-def list_addresses(spec) -> dict[str, str]:
-    """Every address that the source `official` asks, with the digest of what it has to give."""
-    if hasattr(spec, "archives"):
-        return dict.fromkeys(spec.archives, spec.archive_md5)
-    return {
-        f"{mirror}{file.name}.gz": digest
-        for mirror in spec.mirrors
-        for file, digest in zip(spec.files, spec.archive_md5, strict=True)
-    }
-
-
 @pytest.mark.parametrize("spec", SPECS.values(), ids=lambda spec: spec.name)
 def test_every_address_is_https_and_has_a_digest(spec, cache, monkeypatch):
     asked = []
@@ -320,11 +309,9 @@ def test_every_address_is_https_and_has_a_digest(spec, cache, monkeypatch):
         asked.append(url)
         raise requests.ConnectTimeout
 
-    addresses = list_addresses(spec)
-    for url, digest in addresses.items():
-        assert urlsplit(url).scheme == "https"
-        assert urlsplit(url).hostname
-        assert re.fullmatch("[0-9a-f]{32}", digest)
+    addresses = [mirror + name for mirror in spec.mirrors for name in spec.published]
+    assert all(urlsplit(url).scheme == "https" and urlsplit(url).hostname for url in addresses)
+    assert all(re.fullmatch("[0-9a-f]{32}", digest) for digest in spec.published.values())
     monkeypatch.setattr(requests, "get", get)
     fails(spec, official(cache))
     assert asked
@@ -363,7 +350,7 @@ def hosts(monkeypatch) -> list[str]:
     ],
 )
 def test_address_that_is_not_https_is_not_asked(address, cache, hosts, pauses):
-    message = fails(make_cifar10(address + NAME).spec, official(cache))
+    message = fails(make_cifar10(address).spec, official(cache))
     assert f"{address}{NAME} is not asked, since it is not https" in message
     assert hosts == []
 
@@ -498,10 +485,10 @@ def ask(process: subprocess.Popen[str], plan: str) -> None:
 def test_killed_download_leaves_nothing_that_looks_whole(server, cache, tmp_path):
     server.answers[f"/{NAME}"] = [("stall", CIFAR.python_archive)]
     settings = {"destination": str(tmp_path / "arrays"), "sources": ["official"], "cache": str(cache)}
-    with start_command(server.address + NAME) as process:
+    with start_command(server.address) as process:
         ask(process, write_plan(tmp_path / "plan.json", "cifar10", timeout=30, **settings))
         deadline = time.monotonic() + 30
-        while not (halves := list(cache.glob(".cifar10.*.part/archive"))) and time.monotonic() < deadline:
+        while not (halves := list(cache.glob(".cifar10.*.part/tmp*"))) and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
     assert halves
@@ -516,7 +503,7 @@ def test_two_projects_share_a_cache_and_a_folder_of_data(server, tmp_path):
     """Both begin at the same moment, round after round; every other time the cache is damaged."""
     server.serve({NAME: CIFAR.python_archive})
     with contextlib.ExitStack() as stack:
-        projects = [stack.enter_context(start_command(server.address + NAME)) for _ in range(2)]
+        projects = [stack.enter_context(start_command(server.address)) for _ in range(2)]
         for number in range(4):
             cache, arrays = tmp_path / f"cache{number}", tmp_path / f"arrays{number}"
             if number % 2:

@@ -18,15 +18,13 @@ from reference_datasets import (
     Hostile,
     make_cifar10,
     make_fashion_mnist,
-    record_bytes,
     row_png,
     write_files,
     write_plan,
 )
 
-from gradlab.data import DatasetError, load_cifar10, load_fashion_mnist
+from gradlab.data import DATASETS, DatasetError, is_outdated, load_cifar10, load_fashion_mnist
 from gradlab.data import __main__ as command
-from gradlab.data import prepare as prepare_module
 from gradlab.data.decode import (
     read_idx,
     read_json_labels,
@@ -35,7 +33,7 @@ from gradlab.data.decode import (
     read_row_png,
     write_records,
 )
-from gradlab.data.identity import CIFAR10, FASHION_MNIST, ContentError, verify
+from gradlab.data.identity import CIFAR10, FASHION_MNIST, SPECS, ContentError, verify
 from gradlab.data.prepare import prepare, standardise
 
 FASHION = make_fashion_mnist()
@@ -53,14 +51,6 @@ def made(request):
 def test_idx_of_another_type_is_refused():
     with pytest.raises(ContentError, match="unsigned bytes begins with 00 00 08; got 00 00 0d"):
         read_idx(b"\x00\x00\x0d\x01\x00\x00\x00\x00")
-
-
-def test_records_decode_to_planes_and_labels():
-    pixels, labels = read_records(record_bytes(CIFAR.pixels, CIFAR.labels))
-    np.testing.assert_array_equal(labels, CIFAR.labels)
-    # Value 1024 c + 32 y + x of an image is its channel c at row y, column x.
-    for c, y, x in [(0, 0, 0), (0, 0, 31), (0, 1, 0), (1, 0, 0), (2, 17, 5), (2, 31, 31)]:
-        np.testing.assert_array_equal(pixels[:, 1024 * c + 32 * y + x], CIFAR.pixels[:, c, y, x])
 
 
 def test_records_refuse_what_is_no_record():
@@ -81,18 +71,12 @@ def test_unpickler_builds_nothing_but_arrays(tmp_path):
     assert (tmp_path / "marker").exists()
 
 
-def test_png_rows_decode_to_planes():
-    pixels = read_row_png(row_png(CIFAR.pixels), len(CIFAR.pixels))
-    np.testing.assert_array_equal(pixels.reshape(-1, 3, 32, 32), CIFAR.pixels)
-
-
 def test_png_of_another_size_is_refused():
     with pytest.raises(ContentError, match=r"RGB, 1024 x 2; got RGB, \(1024, 3\)"):
         read_row_png(row_png(CIFAR.pixels[:3]), 2)
 
 
-def test_json_labels():
-    assert read_json_labels(b"[3, 0, 9]").tolist() == [3, 0, 9]
+def test_other_json_than_labels_is_refused():
     for content in (b'{"a": 1}', b"[1.5]", b"[true]"):
         with pytest.raises(ContentError, match="list of integers"):
             read_json_labels(content)
@@ -162,25 +146,13 @@ def test_arrays_are_mapped_and_read_only(made, tmp_path):
             values[0] = 0
 
 
-def test_prepared_bytes_depend_on_the_data_alone(made, tmp_path, monkeypatch):
-    content = write_files(tmp_path / "content", made.content)
-    prepare(made.spec, content, tmp_path / "a")
-    monkeypatch.setattr(prepare_module, "CHUNK", 2)
-    monkeypatch.chdir(tmp_path)
-    prepare(made.spec, "content", "b")
-    names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == sorted(path.name for path in (tmp_path / "b").iterdir())
-    for name in names:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-
-
 def test_dataset_json_describes_every_array(made, tmp_path):
     prepare(made.spec, write_files(tmp_path / "content", made.content), tmp_path / "arrays")
     described = json.loads((tmp_path / "arrays" / "dataset.json").read_text())
     assert described["name"] == made.spec.name
     assert described["content"] == {file.name: file.digest for file in made.spec.files}
     written = {path.name for path in (tmp_path / "arrays").iterdir()}
-    assert {*described["arrays"], "dataset.json", "manifest.json"} == written
+    assert set(DATASETS[made.spec.name].files) == {*described["arrays"], "dataset.json", "manifest.json"} == written
     for name, entry in described["arrays"].items():
         values = np.load(tmp_path / "arrays" / name)
         assert (entry["shape"], entry["dtype"]) == (list(values.shape), values.dtype.name)
@@ -192,7 +164,8 @@ def test_the_manifest_tells_whether_prepared_data_fit_the_code(made, project, tm
     content, arrays = write_files(tmp_path / "content", made.content), tmp_path / "arrays"
     prepare(made.spec, content, arrays)
     manifest = json.loads((arrays / "manifest.json").read_text())
-    code = [f"src/gradlab/datasets/{name}.py" for name in ("prepare", "decode")]
+    code = [f"src/gradlab/data/{name}.py" for name in ("prepare", "decode")]
+    assert not is_outdated(arrays)
     assert manifest == {
         "inputs": {path: hashlib.sha256((project / path).read_bytes()).hexdigest() for path in code},
         "outputs": {"dataset.json": hashlib.sha256((arrays / "dataset.json").read_bytes()).hexdigest()},
@@ -209,6 +182,18 @@ def test_the_manifest_tells_whether_prepared_data_fit_the_code(made, project, tm
         prepare(made.spec, content, arrays)
         assert (arrays / "manifest.json").exists()
         (content / made.spec.files[-1].name).unlink()
+
+
+@pytest.mark.parametrize("change", [None, "{", "[]", '{"inputs": {}}', "[" * 100_000])
+def test_what_is_missing_or_was_prepared_by_other_code_is_outdated(change, tmp_path):
+    prepare(FASHION.spec, write_files(tmp_path / "content", FASHION.content), tmp_path / "arrays")
+    manifest = tmp_path / "arrays/manifest.json"
+    manifest.unlink() if change is None else manifest.write_text(change)
+    assert is_outdated(tmp_path / "arrays")
+
+
+def test_every_data_set_is_in_the_table():
+    assert list(DATASETS) == list(SPECS)
 
 
 def test_a_folder_that_another_project_prepares_is_waited_for_and_taken_as_it_is(tmp_path):
@@ -250,7 +235,7 @@ def test_loading_imports_little():
     """A notebook that opens data pays for NumPy, not for what fetches and prepares it."""
     code = (
         "import sys, gradlab.data; "
-        "print([name for name in ('pandas', 'matplotlib', 'PIL', 'requests', 'pooch') if name in sys.modules])"
+        "print([name for name in ('numpy', 'pandas', 'matplotlib', 'PIL', 'requests', 'pooch') if name in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"

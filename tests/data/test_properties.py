@@ -37,7 +37,7 @@ from gradlab.data.decode import (
 from gradlab.data.fetch import fetch
 from gradlab.data.identity import ContentError, ContentFile, verify
 from gradlab.data.prepare import prepare, standardise
-from gradlab.data.settings import FetchSettings
+from gradlab.data.sources import FetchSettings
 
 FASHION = make_fashion_mnist()
 CIFAR = make_cifar10()
@@ -291,7 +291,7 @@ def test_prepared_cifar10_is_the_plain_file_in_any_chunks(made, chunk):
         ContentFile(file.name, len(content), f"md5:{hashlib.md5(content).hexdigest()}")
         for file, content in zip(CIFAR.spec.files, contents, strict=True)
     )
-    spec = dataclasses.replace(CIFAR.spec, train_files=files[:5], test_files=files[5:])
+    spec = dataclasses.replace(CIFAR.spec, files=files)
     images = standardise(pixels.reshape(-1, 3072))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(prepare_module, "CHUNK", chunk)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
+from gradlab.report.errata import Erratum
 from hypothesis import given
 from hypothesis import strategies as st
 from made_cells import finish_cell
@@ -28,7 +29,6 @@ from gradlab.engine.ledger import (
 )
 from gradlab.engine.results import load_results
 from gradlab.lab.stats import summarise_arm
-from gradlab.report.errata import Erratum
 
 
 def figure(value, rule, limit=None, **rest):

@@ -1,7 +1,6 @@
 from fnmatch import fnmatchcase
 
 import pytest
-
 from gradlab.engine.runs import collect_runs, find_cells, pair_runs
 
 

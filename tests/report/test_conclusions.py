@@ -1,9 +1,8 @@
 """Conclusions from made-up results, in one direction and in the other."""
 
 import pytest
-from published_settings import settings_behind
-
 from gradlab.report.conclusions import conclude
+from published_settings import settings_behind
 
 
 def sentences_of(study, material):

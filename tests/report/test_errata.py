@@ -2,9 +2,8 @@
 
 import pandas as pd
 import pytest
-from published_settings import settings_behind
-
 from gradlab.report.errata import VERDICTS, find_errata
+from published_settings import settings_behind
 
 AUGMENTATION = settings_behind("augmentation", "train.final_test_accuracy")
 BATCH_SIZE = {"subset_size": 6000, "hidden": 64, "passes": 50, "seeds": [0, 1]}

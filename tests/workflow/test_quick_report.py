@@ -9,13 +9,13 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 from bs4 import BeautifulSoup
+from gradlab.report.errata import VERDICTS
 from made_runs import copy_run, seal
 from PIL import Image
 from workflow.conftest import find_violations
 
 from gradlab.engine.ledger import count_verdicts, load_ledger
 from gradlab.engine.verify import COMPARISON, compare_studies, save_comparisons
-from gradlab.report.errata import VERDICTS
 
 pytestmark = pytest.mark.workflow
 

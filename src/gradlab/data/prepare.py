@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from gradlab.data import PREPARING
+from gradlab.data import DATASETS, digest_preparing
 from gradlab.data.decode import read_idx, read_records
-from gradlab.data.identity import CIFAR10Spec, FashionMNISTSpec, Spec
+from gradlab.data.identity import CIFAR10Spec, Spec
 from gradlab.files import atomic_path, remove_leftovers, save_json, sha256
 
 CHUNK = 2_000  # images standardised at once: 49 MB in float64
-PROJECT = Path(__file__).parents[3]
 
 
 def standardise(pixels: np.ndarray) -> np.ndarray:
@@ -81,11 +80,8 @@ def _prepare(spec: Spec, content: Path, destination: Path) -> None:
     remove_leftovers(destination)
     manifest.unlink(missing_ok=True)
     description.unlink(missing_ok=True)
-    match spec:
-        case FashionMNISTSpec():
-            arrays = _prepare_fashion_mnist(spec, content, destination)
-        case CIFAR10Spec():
-            arrays = _prepare_cifar10(spec, content, destination)
+    write = _prepare_cifar10 if isinstance(spec, CIFAR10Spec) else _prepare_fashion_mnist
+    arrays = write(spec, content, destination)
     save_json(description, {"name": spec.name, "content": _list_content(spec), "arrays": arrays})
     save_json(manifest, _make_manifest(description))
 
@@ -107,24 +103,22 @@ def _list_content(spec: Spec) -> dict[str, str]:
 
 
 def _make_manifest(description: Path) -> dict[str, Any]:
-    inputs = {file: sha256(PROJECT / file) for file in PREPARING}
-    return {"inputs": inputs, "outputs": {description.name: sha256(description)}}
+    return {"inputs": digest_preparing(), "outputs": {description.name: sha256(description)}}
 
 
-def _prepare_fashion_mnist(spec: FashionMNISTSpec, content: Path, destination: Path) -> dict[str, Any]:
+def _prepare_fashion_mnist(spec: Spec, content: Path, destination: Path) -> dict[str, Any]:
     arrays = {}
-    names = ("train_images", "train_labels", "test_images", "test_labels")
-    for name, file in zip(names, spec.files, strict=True):
+    for name, file in zip(DATASETS["fashion_mnist"].arrays, spec.files, strict=True):
         values = read_idx((content / file.name).read_bytes())
-        if name.endswith("labels"):
+        if "labels" in name:
             values = values.astype("<i8")
-        arrays |= _write_npy(destination / f"{name}.npy", values.shape, values.dtype, [values])
+        arrays |= _write_npy(destination / name, values.shape, values.dtype, [values])
     return arrays
 
 
-def _prepare_cifar10(spec: CIFAR10Spec, content: Path, destination: Path) -> dict[str, Any]:
+def _prepare_cifar10(spec: Spec, content: Path, destination: Path) -> dict[str, Any]:
     arrays = {}
-    for split, files in (("train", spec.train_files), ("test", spec.test_files)):
+    for split, files in (("train", spec.files[:-1]), ("test", spec.files[-1:])):
         batches = [read_records((content / file.name).read_bytes()) for file in files]
         labels = np.concatenate([labels for _, labels in batches]).astype("<i8")
         arrays |= _write_npy(destination / f"{split}_labels.npy", labels.shape, labels.dtype, [labels])

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.engine.execution import ExecutionError, execute, mark_failed
-from gradlab.engine.lifetime import stop_with_run
 from gradlab.engine.notebook import ParameterError, check_parameters
+from gradlab.engine.study import OUTPUT, RESULTS, cell_from_json
 from gradlab.files import remedy_of, save_json, sha256, sync
+from gradlab.lifetime import stop_with_run
 
-NOTEBOOK = "notebook.ipynb"
-RESULTS = ("metrics.json", "curves.csv")  # what every notebook writes
+NOTEBOOK = RESULTS[0]
 
 
 class CellError(RuntimeError):
@@ -40,8 +40,10 @@ def run_cell(
     output: Path,
     log: Path,
     inputs: Sequence[Path] = (),
-    figures: Sequence[str] = (),
-    recipe: str | None = None,
+    files: Sequence[str] = RESULTS,
+    metrics: Sequence[str] = (),
+    recipe: str = "",
+    paths: Sequence[str] = (),
     threads: int = 1,
     time_limit: float | None = None,
 ) -> dict[str, Any]:
@@ -59,10 +61,12 @@ def run_cell(
         Where the executed notebook is kept, with the traceback, when the run fails.
     inputs
         Files whose SHA-256 the manifest records: the modules that the notebook imports, the data's description.
-    figures
-        The names of the files that the notebook has to write beside metrics and curves.
+    files, metrics
+        The names of the files, and of the metrics, that the notebook has to write.
     recipe
         The digest of all that the plan knows of the cell; see `gradlab.engine.plan`.
+    paths
+        Folders from which the notebook may import, beside the package's own.
     threads
         Threads of BLAS, OpenMP and torch.
     time_limit
@@ -81,7 +85,7 @@ def run_cell(
         The notebook raised, its kernel died, its time was up, it was stopped, it left out a result, one of `inputs` was
         changed meanwhile, or the disk is full.
     """
-    parameters = {**parameters, "output": str(output)}
+    parameters = {**parameters, OUTPUT: str(output)}
     check_parameters(notebook, parameters)
     private = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     executed = private / NOTEBOOK
@@ -93,11 +97,16 @@ def run_cell(
         started, clock = datetime.now(UTC), time.monotonic()
         digests = {str(path): sha256(path) for path in sorted({notebook, *inputs})}
         environment = execute(
-            notebook, executed, {**parameters, "output": str(private)}, threads=threads, time_limit=time_limit
+            notebook,
+            executed,
+            {**parameters, OUTPUT: str(private)},
+            paths=paths,
+            threads=threads,
+            time_limit=time_limit,
         )
         wall_seconds = round(time.monotonic() - clock, 2)
         _check_unchanged(digests, executed)
-        _check_written(private, [*RESULTS, *figures], executed)
+        _check_written(private, files, metrics, executed)
         # The notebook names the place of its results, and not the one that they had while it ran.
         executed.write_text(executed.read_text(encoding="utf-8").replace(str(private), str(output)), encoding="utf-8")
         manifest = {
@@ -148,9 +157,13 @@ def _check_unchanged(inputs: Mapping[str, str], executed: Path) -> None:
             raise ExecutionError(f"at its end\n  {reason}; run it again")
 
 
-def _check_written(folder: Path, files: Sequence[str], executed: Path) -> None:
+def _check_written(folder: Path, files: Sequence[str], metrics: Sequence[str], executed: Path) -> None:
     """Refuse a notebook that ended well and left out a result."""
-    if missing := [file for file in files if not (folder / file).is_file()]:
+    missing = [file for file in files if not (folder / file).is_file()]
+    if metrics and not missing:
+        written = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        missing = [f"the metric {metric}" for metric in metrics if metric not in written]
+    if missing:
         reason = f"the notebook came to its end without writing {', '.join(missing)}"
         mark_failed(executed, "MissingResult", reason)
         raise ExecutionError(f"at its end\n  {reason}")
@@ -198,17 +211,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="threads of BLAS, OpenMP and torch")
     options = parser.parse_args(arguments)
     plan = json.loads(options.plan.read_text(encoding="utf-8"))
-    recipe = plan["recipes"][options.name]
+    planned = plan["cells"][options.name]
+    cell = cell_from_json(options.name, planned)
     try:
         run_cell(
-            options.name,
-            Path(recipe["notebook"]),
-            plan["cells"][options.name],
-            output=options.plan.parent / options.name,
-            log=options.plan.parent / f"logs/{options.name}.ipynb",
-            inputs=[Path(path) for path in (*recipe["sources"], *recipe["inputs"])],
-            figures=recipe["figures"],
-            recipe=recipe["digest"],
+            cell.key,
+            Path(cell.template),
+            planned["given"],
+            output=options.plan.parent / cell.key,
+            log=options.plan.parent / f"logs/{cell.key}.ipynb",
+            inputs=[Path(path) for path in (*planned["imports"], *planned["inputs"])],
+            files=cell.outputs,
+            metrics=cell.metrics,
+            recipe=planned["recipe"],
+            paths=plan["paths"],
             threads=options.threads,
             time_limit=plan.get("time_limit"),
         )

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -42,6 +42,7 @@ class IPCKernelManager(AsyncKernelManager):
     """
 
     private: Path  # a folder for the kernel's own files
+    paths: Sequence[str]
     threads: int
     words: IO[str]  # where the kernel's process writes what is not output of a cell, such as the reason of a crash
 
@@ -56,7 +57,9 @@ class IPCKernelManager(AsyncKernelManager):
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
-        environment = clean_environment(options["env"].items(), private=self.private, threads=self.threads)
+        environment = clean_environment(
+            options["env"].items(), private=self.private, paths=self.paths, threads=self.threads
+        )
         await super()._async_launch_kernel(
             kernel_cmd, **options | {"env": environment, "stdout": self.words, "stderr": self.words}
         )
@@ -70,7 +73,9 @@ class _Client(PapermillNotebookClient):
 
     def _ask_environment(self) -> dict[str, Any]:
         """Return what the kernel says of itself; see `gradlab.engine.kernel.describe_environment`."""
-        expression = "__import__('json').dumps(__import__('gradlab.engine.kernel').kernel.describe_environment())"
+        expression = (
+            "__import__('json').dumps(__import__('gradlab.engine.kernel').engine.kernel.describe_environment())"
+        )
         request = self.kc.execute("", silent=True, store_history=False, user_expressions={"environment": expression})
         said = self.wait_for_reply(request)["content"]["user_expressions"]["environment"]
         if said["status"] != "ok":
@@ -96,6 +101,7 @@ def execute(
     log: Path,
     parameters: Mapping[str, Any],
     *,
+    paths: Sequence[str] = (),
     threads: int = 1,
     time_limit: float | None = None,
 ) -> dict[str, Any]:
@@ -109,6 +115,8 @@ def execute(
         Where the executed notebook grows, and stays.
     parameters
         What is injected after the template's parameters cell.
+    paths
+        Folders from which the notebook may import, beside the package's own.
     threads
         Threads of BLAS, OpenMP and torch.
     time_limit
@@ -139,7 +147,9 @@ def execute(
                 language="python",
                 progress_bar=False,
                 kernel_manager_class=type(
-                    "KernelManager", (IPCKernelManager,), {"private": private, "threads": threads, "words": words}
+                    "KernelManager",
+                    (IPCKernelManager,),
+                    {"private": private, "paths": paths, "threads": threads, "words": words},
                 ),
                 startup_timeout=START_TIMEOUT,
                 iopub_timeout=OUTPUT_TIMEOUT,

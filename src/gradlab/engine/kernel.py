@@ -7,7 +7,7 @@ working directory is no place to import from, so that a `torch.py` beside the no
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ _FOREIGN = ("PYTHON", "JUPYTER_", "IPYTHON", "MPL", "MATPLOTLIB")
 _OWN = {*sys.stdlib_module_names, "gradlab", "__main__"}
 
 
-def clean_environment(environment: Iterable[tuple[str, str]], *, private: Path, threads: int) -> dict[str, str]:
+def clean_environment(
+    environment: Iterable[tuple[str, str]], *, private: Path, paths: Sequence[str] = (), threads: int
+) -> dict[str, str]:
     """Return the environment of a kernel.
 
     Parameters
@@ -30,6 +32,8 @@ def clean_environment(environment: Iterable[tuple[str, str]], *, private: Path, 
         Names and values of the environment that it starts from.
     private
         A folder for the files of Jupyter, IPython and matplotlib, which kernels side by side do not share.
+    paths
+        Folders from which it may import, beside the package's own.
     threads
         Threads of BLAS, OpenMP and torch.
     """
@@ -43,7 +47,7 @@ def clean_environment(environment: Iterable[tuple[str, str]], *, private: Path, 
         **count,
         **{name: str(folder) for name, folder in folders.items()},
         "MATPLOTLIBRC": os.devnull,
-        "PYTHONPATH": str(SOURCES),
+        "PYTHONPATH": os.pathsep.join([str(SOURCES), *paths]),
         "PYTHONNOUSERSITE": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger, which nobody uses here, warns in the notebook
     }

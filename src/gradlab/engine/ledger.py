@@ -6,20 +6,18 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from gradlab.engine.figures import Figure, corrected_cells, load_corrected, load_figures, load_settings, settings_of
-from gradlab.engine.results import CellResult
-from gradlab.engine.runs import collect_runs, find_cells, find_sources
+from gradlab.engine.figures import Figure, load_figures
+from gradlab.engine.results import CellResult, collect_runs
+from gradlab.engine.study import Study
+from gradlab.engine.verdicts import VERDICTS, Judgement, judge
 from gradlab.files import atomic_path, save_json
 from gradlab.lab.stats import summarise_arm
-
-VERDICTS = ("exact", "within", "inside interval", "erratum", "outside", "not run")
 
 
 @dataclass(frozen=True)
@@ -73,118 +71,68 @@ class Entry:
     corrected_high: float | None
 
 
-def print_like(value: float, published: str) -> str:
-    """Return `value` as Python prints it with as many decimals as a published text has, in the same notation.
-
-    The notation is fixed point, or a mantissa with an exponent where the text has one.
-    """
-    mantissa, notation, _ = published.lower().partition("e")
-    decimals = len(mantissa.partition(".")[2])
-    return f"{value:.{decimals}{notation or 'f'}}"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What the comparison of a figure says: `verdict`, `difference`, `note`, `low` and `high` as in `Entry`."""
-
-    verdict: str
-    difference: float | None = None
-    note: str = ""
-    low: float | None = None
-    high: float | None = None
-
-
-def judge(figure: Figure, reproduced: float | Sequence[float | None] | None, *, resolution: float = 0.0) -> Judgement:
-    """Hold a reproduced value against a published figure by the figure's rule.
-
-    Parameters
-    ----------
-    figure
-        The published figure.
-    reproduced
-        A number; for the rule `interval` one number for each seed, None for a seed that did not reach the event.
-    resolution
-        For the rule `interval`: each number is the upper end of a bracket that begins at most this share below it. The
-        lower end of the interval gives way by as much.
-    """
-    if figure.rule == "interval":
-        return _judge_interval(figure, reproduced, resolution)
-    if reproduced is None:
-        return Judgement("not run", note="the run did not give this figure")
-    value, published = Decimal(repr(reproduced)), Decimal(figure.value)
-    if not value.is_finite():
-        return Judgement("outside", note=f"reproduced as {reproduced}")
-    difference = float(value - published)
-    if figure.rule == "exact":
-        same = Decimal(print_like(reproduced, figure.value)) == published
-        return Judgement("exact", difference) if same else Judgement("outside", difference, "digits differ")
-    limit = Decimal(figure.limit)
-    if figure.rule == "below":
-        return Judgement("within" if value < limit else "outside", difference, f"bound {figure.limit}")
-    verdict = {"within": "within", "erratum": "erratum"}[figure.rule]
-    inside = abs(value - published) <= limit
-    return Judgement(verdict if inside else "outside", difference, f"tolerance {figure.limit}")
-
-
-def _judge_interval(figure: Figure, reproduced: Any, resolution: float) -> Judgement:
-    arm = summarise_arm(reproduced if isinstance(reproduced, Sequence) else [reproduced])
-    if arm.prediction_interval is None:
-        gave = f"; our mean is {arm.mean:.6g}, n = {arm.n}" if arm.n else ""
-        return Judgement("not run", note=f"{arm.method}{gave}")
-    low, high = arm.prediction_interval
-    low = min(low, low / (1 + resolution))  # an end below 0 would move up
-    bracket = f", brackets of {100 * resolution:g} %" if resolution else ""
-    return Judgement(
-        "inside interval" if low <= float(figure.value) <= high else "outside",
-        arm.mean - float(figure.value),
-        f"95 % prediction interval, n = {arm.n}{bracket}",
-        low,
-        high,
-    )
-
-
-def build_ledger(results: Mapping[str, CellResult], published: Path, *, root: Path) -> list[Entry]:
-    """Compare every published figure with what the cells of a study gave.
+def build_ledger(results: Mapping[str, CellResult], studies: Mapping[str, Study], *, root: Path) -> list[Entry]:
+    """Compare every published figure of some studies with what the cells gave.
 
     Parameters
     ----------
     results
         The planned cells, see `gradlab.engine.results.load_results`.
-    published
-        The folder of the published figures.
+    studies
+        The studies that are on, by name.
     root
         The folder of the ledger, to which the paths of notebooks are relative.
     """
-    settings, corrected = load_settings(published), load_corrected(published)
-    return [_enter(figure, results, settings, corrected, root) for figure in load_figures(published)]
+    figures = [figure for study in studies.values() for figure in load_figures(study)]
+    settings = collect_settings(figures, results)
+    return [_enter(figure, results, settings, root) for figure in figures]
+
+
+def find_judging(figure: Figure, results: Mapping[str, CellResult]) -> list[CellResult]:
+    """Return the planned cells that reproduce a figure."""
+    return [cell for cell in results.values() if figure.is_judged_by(cell.planned)]
+
+
+def find_corrected(results: Mapping[str, CellResult], study: str, metric: str) -> list[CellResult]:
+    """Return the planned corrected cells of a study that declare a metric."""
+    return [
+        cell
+        for cell in results.values()
+        if cell.study == study and cell.protocol == "corrected" and metric in cell.planned.metrics
+    ]
+
+
+def collect_settings(figures: Sequence[Figure], results: Mapping[str, CellResult]) -> dict[str, dict[str, Any]]:
+    """Return the settings under which each cell's own figures were printed, all together."""
+    settings: dict[str, dict[str, Any]] = {}
+    for figure in figures:
+        for cell in find_judging(figure, results):
+            settings.setdefault(cell.name, {}).update(figure.settings)
+    return settings
 
 
 def _enter(
-    figure: Figure,
-    results: Mapping[str, CellResult],
-    settings: Mapping[str, Any],
-    corrected: Mapping[str, Any],
-    root: Path,
+    figure: Figure, results: Mapping[str, CellResult], settings: Mapping[str, Mapping[str, Any]], root: Path
 ) -> Entry:
-    judged_by = corrected_cells(figure.study, figure.id, corrected["judged_by"])
-    if judged_by is None:
-        cells = find_cells(results, figure.study, figure.cell, protocol="published")
-    else:
-        cells = find_cells(results, figure.study, judged_by)
-    reproduced = _reproduced(figure, cells)
+    cells = find_judging(figure, results)
     undone = [cell for cell in cells if cell.status != "done"]
-    changed = [text for cell in cells for text in differing_settings(figure.id, cell, results, settings)]
+    changed = [text for cell in cells for text in differing_settings(figure, cell, results, settings)]
+    reproduced, judgement = None, None
     if not cells:
         judgement = Judgement("not run", note="not part of this study")
     elif undone:
-        judgement, reproduced = Judgement("not run", note=_WHY_NOT_RUN[undone[0].status]), None
-    elif changed:
-        judgement = Judgement("not run", note=_say_settings(changed))
-    elif reproduced is None and not any(figure.id in cell.metrics for cell in cells):
-        judgement = Judgement("not run", note="no cell measures it")
+        judgement = Judgement("not run", note=_WHY_NOT_RUN[undone[0].status])
     else:
-        resolution = max(cell.parameters.get("tolerance", 0.0) for cell in cells)  # of a search for a learning rate
-        judgement = judge(figure, reproduced, resolution=resolution)
+        try:
+            reproduced = _reproduced(figure, cells)
+        except ValueError as error:
+            judgement = Judgement("not run", note=str(error))
+    if judgement is None and changed:
+        judgement = Judgement("not run", note=_say_settings(changed))
+    elif judgement is None and reproduced is None and not any(figure.id in cell.metrics for cell in cells):
+        judgement = Judgement("not run", note="no cell measures it")
+    elif judgement is None:
+        judgement = judge(figure, reproduced, resolution=max(cell.planned.resolution for cell in cells))
         if isinstance(reproduced, float) and not isfinite(reproduced):
             reproduced = None  # JSON has no such number; the note says what it was
     notebook = cells[0].notebook if cells else None
@@ -202,29 +150,19 @@ def _enter(
         **asdict(judgement),
         cells=[cell.name for cell in cells],
         notebook=notebook.relative_to(root).as_posix() if notebook else None,
-        **_summarise_corrected(figure, results, corrected["beside"]),
+        **_summarise_corrected(figure, results),
     )
 
 
-def _summarise_corrected(
-    figure: Figure, results: Mapping[str, CellResult], beside: Mapping[str, Any]
-) -> dict[str, float | None]:
+def _summarise_corrected(figure: Figure, results: Mapping[str, CellResult]) -> dict[str, float | None]:
     """Return n, mean and interval of the corrected runs that measure a figure."""
-    cells = find_corrected(results, figure.study, figure.id, beside)
+    cells = find_corrected(results, figure.study, figure.id)
     if not any(figure.id in cell.metrics for cell in cells):
         return {f"corrected_{name}": None for name in ("n", "missing", "mean", "low", "high")}
     arm = summarise_arm(list(collect_runs(cells, figure.id).values()))
     low, high = arm.mean_interval or (None, None)
     found = {"n": arm.n, "missing": arm.missing, "mean": arm.mean, "low": low, "high": high}
     return {f"corrected_{name}": value for name, value in found.items()}
-
-
-def find_corrected(
-    results: Mapping[str, CellResult], study: str, metric: str, beside: Mapping[str, Any]
-) -> list[CellResult]:
-    """Return the planned corrected cells that measure a metric, by the patterns of `gradlab.engine.figures.load_corrected`."""
-    pattern = corrected_cells(study, metric, beside)
-    return find_cells(results, study, pattern) if pattern else []
 
 
 def _say_settings(changed: Sequence[str]) -> str:
@@ -240,42 +178,51 @@ _WHY_NOT_RUN = {
 
 
 def _reproduced(figure: Figure, cells: Sequence[CellResult]) -> Any:
-    """Return our value of a figure: a metric, or for `<cell>.pass_<k>.<split>_<metric>` a point of the curves."""
-    if not cells or any(cell.status != "done" for cell in cells):
-        return None
-    parts = figure.id.split(".")
-    if len(parts) < 3 or not parts[1].startswith("pass_"):
+    """Return our value of a figure, of several runs a list: a metric, or a row of the curves."""
+    if figure.point is None:
         runs = list(collect_runs(cells, figure.id).values())
         measured = any(figure.id in cell.metrics for cell in cells)
         return None if not measured else runs[0] if len(runs) == 1 else runs
-    number = int(parts[1].removeprefix("pass_"))
-    split, metric = parts[2].split("_")
-    curves = cells[0].curves
-    point = curves[(curves["pass"] == number) & (curves["split"] == split) & (curves["metric"] == metric)]
-    return None if point.empty else float(point["value"].iloc[0])
+    rows = cells[0].curves
+    for column, value in figure.point.items():
+        rows = rows[rows[column] == value] if column in rows else rows.iloc[:0]
+    return None if rows.empty else float(rows["value"].iloc[0])
 
 
 def differing_settings(
-    figure_id: str, result: CellResult, results: Mapping[str, CellResult], settings: Mapping[str, Any]
+    figure: Figure,
+    cell: CellResult,
+    results: Mapping[str, CellResult],
+    settings: Mapping[str, Mapping[str, Any]],
 ) -> list[str]:
-    """Say which settings of a cell, and of the cells whose results it uses, differ from those behind a published figure."""
-    differences = changed_settings(figure_id, result, settings)
-    seen, waiting = {result.name}, find_sources(result, results)[::-1]
+    """Say which settings of a cell, and of the cells whose results it uses, differ from those behind a published figure.
+
+    Parameters
+    ----------
+    figure, cell
+        The figure, and a cell that reproduces it.
+    results
+        The planned cells.
+    settings
+        The settings behind the figures of each cell, see `collect_settings`.
+    """
+    differences = changed_settings(cell, figure.settings)
+    seen, waiting = {cell.name}, list(cell.planned.sources[::-1])
     while waiting:  # each once: a search in two rounds reads the same cells along many ways
-        source = waiting.pop()
-        if source.name not in seen:
-            seen.add(source.name)
-            differences += changed_settings(f"{source.cell}.", source, settings)
-            waiting += find_sources(source, results)[::-1]
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            differences += changed_settings(results[name], settings.get(name, {}))
+            waiting += results[name].planned.sources[::-1]
     return list(dict.fromkeys(differences))
 
 
-def changed_settings(figure_id: str, result: CellResult, settings: Mapping[str, Any]) -> list[str]:
-    """Say which settings of a cell alone differ from those behind a published figure."""
+def changed_settings(cell: CellResult, settings: Mapping[str, Any]) -> list[str]:
+    """Say which parameters of a cell differ from settings."""
     return [
-        f"{result.cell}: {name} {result.parameters.get(name)} instead of {value}"
-        for name, value in settings_of(figure_id, settings.get(result.study, {})).items()
-        if result.parameters.get(name) != value
+        f"{cell.cell}: {name} {cell.parameters.get(name)} instead of {value}"
+        for name, value in settings.items()
+        if cell.parameters.get(name) != value
     ]
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gradlab.engine.study import OUTPUT
 from gradlab.files import sha256
 
 # What the manifest of a cell holds, of which type, as far as it is read here and in the report.
@@ -21,6 +22,7 @@ _CELL = {
     "machine": dict,
     "outputs": dict,
     "parameters": dict,
+    "recipe": str,
     "started": str,
     "versions": dict,
     "wall_seconds": int | float,
@@ -63,8 +65,7 @@ def read_cell_manifest(file: Path) -> dict[str, Any] | None:
 
 def inspect_cell(
     folder: Path,
-    parameters: Mapping[str, Any],
-    recipe: Mapping[str, Any] | None,
+    planned: Mapping[str, Any],
     *,
     digest: Callable[[Path], str] | None,
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
@@ -74,10 +75,8 @@ def inspect_cell(
     ----------
     folder
         The folder of its results.
-    parameters
-        What is planned.
-    recipe
-        The planned recipe, see `gradlab.engine.plan.add_recipes`; None where there is none to compare with.
+    planned
+        What is planned, see `gradlab.engine.plan.make_plan`.
     digest
         Returns the digest of an input; None where inputs are not to be looked up. One that is gone is passed over: data can
         be made again, and whether a module is still imported, the recipe says.
@@ -95,18 +94,17 @@ def inspect_cell(
         return None, (f"its manifest cannot be read ({error})",)
     if manifest is None:
         return None, ()
-    found = list(_find_other_parameters(parameters, manifest["parameters"]))
+    found = list(_find_other_parameters(planned["given"], manifest["parameters"]))
     if digest is not None:
         for path, before in manifest["inputs"].items():
             if Path(path).exists() and digest(Path(path)) != before:
                 found.append(f"{path} has changed since")
-    if recipe is not None:
-        for name, version in recipe["packages"].items():
-            before = manifest["versions"].get(name, version)
-            if before != version:
-                found.append(f"ran with {name} {before}, installed is {version}")
-        if not found and manifest.get("recipe") != recipe["digest"]:
-            found.append("ran with other code or data, or a cell that it reads has changed")
+    for name, version in planned["packages"].items():
+        before = manifest["versions"].get(name, version)
+        if before != version:
+            found.append(f"ran with {name} {before}, installed is {version}")
+    if not found and manifest["recipe"] != planned["recipe"]:
+        found.append("ran with other code or data, or a cell that it reads has changed")
     return manifest, (*found, *find_changed_outputs(folder, manifest))
 
 
@@ -120,7 +118,7 @@ def find_changed_outputs(folder: Path, manifest: Mapping[str, Any]) -> Iterator[
 
 
 def _find_other_parameters(planned: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    run_with = {name: value for name, value in given.items() if name != "output"}
+    run_with = {name: value for name, value in given.items() if name != OUTPUT}
     for name in sorted({*run_with, *planned}):
         if name not in planned or name not in run_with or run_with[name] != planned[name]:
             yield f"ran with {name} = {run_with.get(name)}, planned is {planned.get(name)}"
@@ -132,14 +130,14 @@ def find_outdated(plan: Mapping[str, Any], root: Path) -> dict[str, str]:
     Parameters
     ----------
     plan
-        The plan, with its recipes.
+        The plan.
     root
         The folder of results.
     """
     digest = cache(sha256)  # cells share most of what goes in
     outdated = {}
-    for name, parameters in plan["cells"].items():
-        manifest, changes = inspect_cell(root / name, parameters, plan["recipes"][name], digest=digest)
+    for name, planned in plan["cells"].items():
+        manifest, changes = inspect_cell(root / name, planned, digest=digest)
         if manifest is None or changes:
             outdated[name] = next(iter(changes), "")
     return outdated

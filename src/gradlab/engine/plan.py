@@ -1,59 +1,179 @@
-"""The plan of a study: the parameters of every cell, and its recipe, which is all that its results depend on."""
+"""The plan of a run: every cell, what its notebook is given, and its recipe, which is all that its results depend on.
+
+The workflow makes it at each start, and writes it as `plan.json` before the first job; jobs and report read it there.
+"""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from gradlab.data import DATASETS
 from gradlab.engine.manifest import digest_content, find_changed_outputs, read_manifest
+from gradlab.engine.notebook import check_notebooks
 from gradlab.engine.sources import PACKAGE, imported_packages, imported_sources
+from gradlab.engine.study import OUTPUT, Cell, Study, StudyError, cell_as_json, discover
 from gradlab.files import sha256
 
+# Modules of a study that the report imports, and no notebook.
+_TOLD = ("study", "claims", "section")
 
-def add_recipes(plan: dict[str, Any], preparing: Mapping[str, str]) -> None:
-    """Complete the recipes of a plan, in place, from what is in the working directory, which is the project.
 
-    Each comes with `notebook`, `data` (names of data sets), `reads` (cells whose metrics it reads), and `figures` (files that
-    it writes beside the others). It gets `sources` (the modules that the notebook imports), `packages` (the versions of other
-    packages that these import), and `digest`: of all of this with the contents of the files, of the parameters, and of the
-    digests of the cells that it reads. So a change is a change of all cells that depend on it.
+def plan_cells(studies: Mapping[str, Study], sections: Mapping[str, Any]) -> dict[str, Cell]:
+    """Return the cells of studies by their keys.
 
     Parameters
     ----------
-    plan
-        `cells`, the parameters of each by its name, and `recipes`.
-    preparing
-        For each data set, a digest of the code that prepares it.
+    studies
+        The studies that were found.
+    sections
+        The configuration of each that is on, in their order.
+
+    Raises
+    ------
+    StudyError
+        A cell is planned twice or for another study; it reads one that is not planned, or itself; there is no such data set; or
+        two cells of one notebook write different files, or need different resources.
     """
-    recipes = plan["recipes"]
+    cells: dict[str, Cell] = {}
+    for name, section in sections.items():
+        for cell in studies[name].cells(section):
+            if cell.study != name:
+                raise StudyError(f"the study {name} plans {cell.key}; a study plans its own cells alone")
+            if cell.key in cells:
+                raise StudyError(f"{cell.key} is planned twice; give one of the two another name")
+            cells[cell.key] = cell
+    first: dict[str, Cell] = {}
+    for cell in cells.values():
+        for data in cell.data.values():
+            if data not in DATASETS:
+                raise StudyError(f"{cell.key}: there is no data set {data!r}; expected one of {', '.join(DATASETS)}")
+        for key in cell.sources:
+            if key not in cells:
+                raise StudyError(f"{cell.key} reads {key}, which is not planned")
+        other = first.setdefault(cell.template, cell)
+        if (other.outputs, other.resources) != (cell.outputs, cell.resources):
+            raise StudyError(
+                f"{other.key} and {cell.key} have one notebook, {cell.template}, and differ in figures, files or resources, "
+                "which belong to a notebook: give both the same, or two notebooks"
+            )
+    try:
+        TopologicalSorter({key: cell.sources for key, cell in cells.items()}).prepare()
+    except CycleError as error:
+        raise StudyError(f"cells wait for one another: {' reads '.join(error.args[1])}") from None
+    return cells
+
+
+def make_plan(
+    cells: Mapping[str, Cell],
+    studies: Mapping[str, Study],
+    *,
+    results: Path,
+    data: Path,
+    device: str,
+    prepared_by: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the plan of cells, from what is in the working directory, which is the project.
+
+    Parameters
+    ----------
+    cells
+        As `plan_cells` returns them.
+    studies
+        The studies that were found.
+    results, data
+        The folders of results and of prepared data.
+    device
+        `cpu` or `cuda`.
+    prepared_by
+        The digests of the code that prepares the data.
+
+    Returns
+    -------
+    dict
+        `cells`: for each key what `gradlab.engine.study.cell_as_json` returns, and: `given`, what its notebook is given but for
+        `output`; `inputs`, files of other cells and of data sets; `imports`, the modules that its notebook imports; `packages`,
+        the versions of other packages that these import; `recipe`, a digest of all this with the contents of the files and the
+        recipes of the cells that it reads. So a change is a change of all cells that depend on it.
+        `paths`: folders from which studies are imported, beside the package's own.
+
+    Raises
+    ------
+    ParameterError
+        Notebooks and what they would be given do not fit together.
+    """
+    given = {key: _fill_in(cell, results, data, device) for key, cell in cells.items()}
+    check_notebooks((cell.template, {**given[key], OUTPUT: ""}) for key, cell in cells.items())
+    roots = find_roots(studies.values())
 
     @cache
-    def imports(notebook: str) -> tuple[list[str], dict[str, str], dict[str, str]]:
-        sources = [os.path.relpath(path) for path in imported_sources(notebook)]
-        return sources, imported_packages(notebook), {path: sha256(Path(path)) for path in (notebook, *sources)}
+    def read(template: str) -> tuple[list[str], dict[str, str], dict[str, str]]:
+        imports = [os.path.relpath(path) for path in imported_sources(template, packages=roots)]
+        packages = imported_packages(template, packages=roots)
+        return imports, packages, {path: sha256(Path(path)) for path in (template, *imports)}
 
-    @cache
-    def digest(name: str) -> str:
-        recipe = recipes[name]
-        recipe["sources"], recipe["packages"], files = imports(recipe["notebook"])
-        recipe["digest"] = digest_content(
-            {
-                "parameters": plan["cells"][name],
-                "files": files,
-                "packages": recipe["packages"],
-                "data": {data: preparing[data] for data in recipe["data"]},
-                "reads": {read: digest(read) for read in recipe["reads"]},
-                "figures": recipe["figures"],
-            }
-        )
-        return recipe["digest"]
+    planned: dict[str, Any] = {}
+    for key in TopologicalSorter({key: cell.sources for key, cell in cells.items()}).static_order():
+        cell = cells[key]
+        imports, packages, files = read(cell.template)
+        recipe = {
+            "given": given[key],
+            "files": files,
+            "packages": packages,
+            "data": dict(prepared_by) if cell.data else {},
+            "reads": {source: planned[source]["recipe"] for source in cell.sources},
+            "outputs": cell.outputs,
+        }
+        planned[key] = {
+            **cell_as_json(cell),
+            "given": given[key],
+            "inputs": [
+                *(str(data / name / "dataset.json") for name in dict.fromkeys(cell.data.values())),
+                *(str(metrics_of(source, results)) for source in cell.sources),
+            ],
+            "imports": imports,
+            "packages": packages,
+            "recipe": digest_content(recipe),
+        }
+    return {
+        "cells": {key: planned[key] for key in cells},
+        "paths": sorted({str(root.parent) for root in roots if root != PACKAGE}),
+    }
 
-    for name in recipes:
-        digest(name)
+
+def find_studies(plan: Mapping[str, Any]) -> dict[str, Study]:
+    """Return the studies of a plan that was written, in its order."""
+    found = discover(plan["packages"])
+    return {name: found[name] for name in plan["studies"]}
 
 
-def describe_report(plan: Mapping[str, Any], root: Path, materials: Sequence[Path]) -> dict[str, Any]:
+def metrics_of(key: str, results: Path) -> Path:
+    """Return where the metrics of a cell lie."""
+    return results / key / "metrics.json"
+
+
+def _fill_in(cell: Cell, results: Path, data: Path, device: str) -> dict[str, Any]:
+    """Return all that a notebook is given but for its folder."""
+    given = dict(cell.parameters) | {parameter: str(data / name) for parameter, name in cell.data.items()}
+    for parameter, keys in cell.reads.items():
+        alone = isinstance(keys, str)
+        given[parameter] = str(metrics_of(keys, results)) if alone else [str(metrics_of(key, results)) for key in keys]
+    return given | ({cell.device: device} if cell.device else {})
+
+
+def find_roots(studies: Iterable[Study]) -> tuple[Path, ...]:
+    """Return the folders of this package and of every package that holds a study."""
+    others = {
+        study.published.parents[study.package.count(".") + 1] / study.package.partition(".")[0] for study in studies
+    }
+    return (PACKAGE, *sorted(others - {PACKAGE}))
+
+
+def describe_report(
+    plan: Mapping[str, Any], root: Path, studies: Iterable[Study], materials: Sequence[Path]
+) -> dict[str, Any]:
     """Return `recipe` and `inputs` of the manifest of a report that would be rendered now.
 
     Parameters
@@ -62,21 +182,35 @@ def describe_report(plan: Mapping[str, Any], root: Path, materials: Sequence[Pat
         The plan.
     root
         The folder of results.
+    studies
+        The studies that are shown.
     materials
-        Files, and folders of files, that the report is made from beside the results of cells and its own modules.
+        Files, and folders of files, that it is made from beside results of cells, what studies publish, modules and templates.
     """
-    manifests = [root / name / "manifest.json" for name in plan["cells"]]
-    logs = [root / f"logs/{name}.ipynb" for name in plan["cells"]]
-    report = PACKAGE / "report.py"
-    files = [*manifests, *logs, *materials, report, *imported_sources(report)]
+    studies = list(studies)
+    manifests = [root / key / "manifest.json" for key in plan["cells"]]
+    logs = [root / f"logs/{key}.ipynb" for key in plan["cells"]]
+    modules = [PACKAGE / "report/build.py"]
+    modules += [study.published.parent / f"{module}.py" for study in studies for module in _TOLD]
+    modules = [module for module in modules if module.is_file()]
+    published = [study.published for study in studies]
+    materials = [PACKAGE / "report/templates", *materials]
+    files = [
+        *manifests,
+        *logs,
+        *materials,
+        *published,
+        *modules,
+        *imported_sources(*modules, packages=find_roots(studies)),
+    ]
     files = [file for path in files for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
     return {
-        "recipe": digest_content([plan["cells"], plan.get("recipes")]),
-        "inputs": {os.path.relpath(file): sha256(file) for file in sorted(files)},
+        "recipe": digest_content(plan["cells"]),
+        "inputs": {os.path.relpath(file): sha256(file) for file in sorted(files) if file.suffix != ".pyc"},
     }
 
 
-def is_rendered(plan: Mapping[str, Any], root: Path, materials: Sequence[Path]) -> bool:
+def is_rendered(plan: Mapping[str, Any], root: Path, studies: Iterable[Study], materials: Sequence[Path]) -> bool:
     """Tell whether the report that lies there is whole, and the one that would be rendered now; see `describe_report`."""
     try:
         manifest = read_manifest(root / "manifest.json")
@@ -84,6 +218,6 @@ def is_rendered(plan: Mapping[str, Any], root: Path, materials: Sequence[Path]) 
         return False
     return (
         manifest is not None
-        and {key: manifest.get(key) for key in ("recipe", "inputs")} == describe_report(plan, root, materials)
+        and {key: manifest.get(key) for key in ("recipe", "inputs")} == describe_report(plan, root, studies, materials)
         and not list(find_changed_outputs(root, manifest))
     )

@@ -8,7 +8,9 @@ import os
 import re
 import resource
 import sys
+import time
 import tomllib
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -44,6 +46,17 @@ def check_surroundings(project: Path) -> None:
 def check_folders(*folders: Path) -> None:
     """Refuse folders that cannot be written to; raises as `check_surroundings`."""
     _refuse(*map(_find_dangling_link, folders), *map(_find_read_only, folders))
+
+
+def check_age(files: Iterable[str | Path]) -> None:
+    """Refuse files from the future: Snakemake would do so as well, but when the job is done, and delete its outputs.
+
+    Raises as `check_surroundings`.
+    """
+    for file in filter(os.path.exists, files):
+        if os.path.getmtime(file) > time.time() + 1:
+            date = time.strftime("%Y-%m-%d %H:%M", time.localtime(os.path.getmtime(file)))
+            raise SurroundingsError(f"{file} is dated {date}, in the future: set the clock right, or `touch` the file")
 
 
 def _refuse(*faults: str | None) -> None:

@@ -1,7 +1,7 @@
 """Reads what the cells of a study left behind, and says of each planned cell whether it is there."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,7 +10,10 @@ from typing import Any
 import pandas as pd
 
 from gradlab.engine.manifest import inspect_cell
+from gradlab.engine.study import Cell, StudyError, cell_from_json
 from gradlab.files import sha256
+
+Runs = Mapping[int | None, float | None]  # a metric by the seed of each run; None for a run that has no value
 
 
 class PlanError(RuntimeError):
@@ -23,10 +26,8 @@ class CellResult:
 
     Attributes
     ----------
-    name
-        `<study>/<protocol>/<cell>`.
-    parameters
-        What the plan gives to the cell's notebook.
+    planned
+        The cell.
     directory
         Where its results lie.
     log
@@ -38,24 +39,32 @@ class CellResult:
         or that the manifest cannot be read.
     """
 
-    name: str
-    parameters: Mapping[str, Any]
+    planned: Cell
     directory: Path
     log: Path
     manifest: Mapping[str, Any] | None
     outdated: Sequence[str] = ()
 
     @property
+    def name(self) -> str:
+        """`<study>/<protocol>/<cell>`."""
+        return self.planned.key
+
+    @property
     def study(self) -> str:
-        return self.name.split("/")[0]
+        return self.planned.study
 
     @property
     def protocol(self) -> str:
-        return self.name.split("/")[1]
+        return self.planned.protocol
 
     @property
     def cell(self) -> str:
-        return self.name.split("/")[-1]
+        return self.planned.name
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return self.planned.parameters
 
     @property
     def status(self) -> str:
@@ -103,6 +112,37 @@ class CellResult:
         return pd.read_csv(self.directory / "curves.csv") if self.status == "done" else None
 
 
+def collect_runs(cells: Iterable[CellResult], metric: str) -> dict[int | None, float | None]:
+    """Return a metric of every planned run by its seed; None for a run that is not there or has no such value.
+
+    A cell with replicates has a list for a metric, in their order, or a number where there is one replicate. Any other number
+    stands under the seed None.
+
+    Raises
+    ------
+    ValueError
+        A list has another length than the cell has replicates.
+    """
+    runs: dict[int | None, float | None] = {}
+    for cell in cells:
+        value, seeds = cell.metrics.get(metric), cell.planned.replicates
+        if isinstance(value, list):
+            if len(value) != len(seeds):
+                raise ValueError(f"{metric} of {cell.name} has {len(value)} values for {len(seeds)} replicates")
+            runs |= dict(zip(seeds, value, strict=True))
+        elif value is None:
+            runs |= dict.fromkeys(seeds or [None])
+        else:
+            runs[seeds[0] if len(seeds) == 1 else None] = value
+    return runs
+
+
+def pair_runs(first: Runs, second: Runs) -> tuple[list[float | None], list[float | None]]:
+    """Return the values of two arms, seed by seed, for the seeds that both arms plan."""
+    seeds = [seed for seed in first if seed in second]
+    return [first[seed] for seed in seeds], [second[seed] for seed in seeds]
+
+
 def print_commit(git: Mapping[str, Any] | None) -> str | None:
     """Return the commit of a manifest, and whether files differed from it; None where it names none."""
     return None if git is None else git["commit"] + (", with uncommitted changes" if git["dirty"] else "")
@@ -129,9 +169,15 @@ def load_plan(plan_file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise PlanError(f"the plan {plan_file} is not JSON ({error}); {remedy}") from None
     cells = plan.get("cells") if isinstance(plan, dict) else None
-    if not isinstance(cells, dict) or not all(isinstance(parameters, dict) for parameters in cells.values()):
-        raise PlanError(f"{plan_file} is not a plan: it holds no parameters of cells; {remedy}")
+    if not isinstance(cells, dict) or not all(
+        isinstance(cell, dict) and _EVERY <= cell.keys() for cell in cells.values()
+    ):
+        raise PlanError(f"{plan_file} is not a plan of this version; {remedy}")
     return plan
+
+
+# What a plan has to hold of every cell for its results to be read.
+_EVERY = {"notebook", "parameters", "given", "packages", "recipe"}
 
 
 def load_results(plan_file: Path, *, look_up_inputs: bool = True) -> dict[str, CellResult]:
@@ -154,12 +200,14 @@ def load_results(plan_file: Path, *, look_up_inputs: bool = True) -> dict[str, C
     root = plan_file.parent
     digest = cache(sha256) if look_up_inputs else None  # cells share most of the files that went in
     results = {}
-    for name, parameters in plan["cells"].items():
-        recipe = plan.get("recipes", {}).get(name)
-        manifest, outdated = inspect_cell(root / name, parameters, recipe, digest=digest)
+    for name, planned in plan["cells"].items():
+        manifest, outdated = inspect_cell(root / name, planned, digest=digest)
+        try:
+            cell = cell_from_json(name, planned)
+        except (StudyError, TypeError, ValueError) as error:
+            raise PlanError(f"{plan_file} is not a plan of this version: {error}") from None
         results[name] = CellResult(
-            name=name,
-            parameters=parameters,
+            planned=cell,
             directory=root / name,
             log=root / "logs" / f"{name}.ipynb",
             manifest=manifest,

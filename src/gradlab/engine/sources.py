@@ -7,7 +7,7 @@ another version, reruns the cells that use it and no others.
 import ast
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -16,39 +16,39 @@ from typing import Any
 PACKAGE = Path(__file__).parents[1]
 
 
-def imported_sources(*files: str | Path, package: Path = PACKAGE) -> list[Path]:
-    """Return the files of `package` that the given notebooks or modules import, transitively and sorted.
+def imported_sources(*files: str | Path, packages: Sequence[Path] = (PACKAGE,)) -> list[Path]:
+    """Return the files of `packages` that the given notebooks or modules import, transitively and sorted.
 
     Parameters
     ----------
     files
         Notebooks (`.ipynb`) or Python modules.
-    package
-        The folder of the package; its name is the package's name.
+    packages
+        Folders of packages; the name of each is the package's name.
     """
     found: set[Path] = set()
     waiting = [Path(file) for file in files]
     while waiting:
-        imported = _modules(waiting.pop(), package) - found
+        imported = _modules(waiting.pop(), packages) - found
         found |= imported
         waiting += imported
     return sorted(found)
 
 
-def imported_packages(*files: str | Path, package: Path = PACKAGE) -> dict[str, str]:
+def imported_packages(*files: str | Path, packages: Sequence[Path] = (PACKAGE,)) -> dict[str, str]:
     """Return the versions of the other packages that notebooks or modules import, as far as installed, by name and sorted.
 
     Parameters
     ----------
     files
-        Notebooks (`.ipynb`) or Python modules; the modules of `package` that they import count as well.
-    package
-        The folder of the package.
+        Notebooks (`.ipynb`) or Python modules; the modules of `packages` that they import count as well.
+    packages
+        Folders of packages.
     """
     names: set[str] = set()
-    for file in [*map(Path, files), *imported_sources(*files, package=package)]:
+    for file in [*map(Path, files), *imported_sources(*files, packages=packages)]:
         names |= {name.partition(".")[0] for name in _names(file)}
-    names -= {package.name, *sys.stdlib_module_names}
+    names -= {*(package.name for package in packages), *sys.stdlib_module_names}
     return {distribution: metadata.version(distribution) for distribution in sorted(find_distributions(names))}
 
 
@@ -91,14 +91,13 @@ def _names(file: Path) -> set[str]:
     return names
 
 
-def _modules(file: Path, package: Path) -> set[Path]:
-    """Return the package's files that one file imports itself, the packages they lie in included."""
+def _modules(file: Path, packages: Sequence[Path]) -> set[Path]:
+    """Return the packages' files that one file imports itself, the packages they lie in included."""
     files: set[Path] = set()
     for name in _names(file):
         top, *parts = name.split(".")
-        if top != package.name:
-            continue
-        for depth in range(len(parts) + 1):
-            path = package.joinpath(*parts[:depth])
-            files |= {file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()}
+        for package in packages:
+            for depth in range(len(parts) + 1 if top == package.name else 0):
+                path = package.joinpath(*parts[:depth])
+                files |= {file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()}
     return files

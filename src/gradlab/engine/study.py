@@ -71,7 +71,7 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One experiment: a notebook with its parameters, and what the engine has to know of it. No parameter's name means anything.
+    """One experiment: a notebook with its parameters, and what the engine has to know of it. No parameter's name has a meaning.
 
     Attributes
     ----------
@@ -87,9 +87,9 @@ class Cell:
         Parameters of the notebook that are given the metrics of other cells: parameter → `key` of a cell, for the path of its
         metrics, or several keys, for a list of paths.
     device
-        The parameter of the notebook that is given `cpu` or `cuda`, by the configuration; None for a cell that never uses a GPU.
+        The parameter of the notebook that is given `cpu` or `cuda`, by the configuration; None where a GPU is never used.
     metrics
-        The names of metrics that figures are compared with and claims look up. The notebook has to write them; it may write more.
+        Names of metrics that figures are compared with and claims look up: the notebook writes these, and may write more.
     figures, files
         The names of the SVG files that it writes, and of others, beside notebook, metrics and curves.
     replicates
@@ -128,7 +128,9 @@ class Cell:
                 "notebook; give yours another name"
             )
         if twice := [name for name in dict.fromkeys(given) if given.count(name) > 1]:
-            raise StudyError(f"{self.key}: the parameter '{twice[0]}' is given twice; parameters, data, reads and device differ")
+            raise StudyError(
+                f"{self.key}: the parameter '{twice[0]}' is given twice; parameters, data, reads and device differ"
+            )
         try:
             same = json.loads(json.dumps(dict(self.parameters), allow_nan=False)) == dict(self.parameters)
         except (TypeError, ValueError):
@@ -210,7 +212,9 @@ class Study:
     def _demand(self, module: str, name: str) -> Any:
         part = self._part(module)
         if part is None or not hasattr(part, name):
-            raise StudyError(f"the study {self.name} has no {self.package}.{module} with `{name}`; see gradlab.engine.study")
+            raise StudyError(
+                f"the study {self.name} has no {self.package}.{module} with `{name}`; see gradlab.engine.study"
+            )
         return getattr(part, name)
 
     def _part(self, module: str) -> ModuleType | None:
@@ -255,7 +259,18 @@ def discover(packages: Sequence[str] = PACKAGES) -> dict[str, Study]:
     return studies
 
 
-def as_json(cell: Cell) -> dict[str, Any]:
-    """Return the fields of a cell as a plan holds them."""
-    plain = {item.name: getattr(cell, item.name) for item in fields(cell) if item.name not in ("study", "protocol", "name")}
+_IN_KEY = ("study", "protocol", "name")
+
+
+def cell_as_json(cell: Cell) -> dict[str, Any]:
+    """Return what a plan holds of a cell under its key."""
+    plain = {item.name: getattr(cell, item.name) for item in fields(cell) if item.name not in _IN_KEY}
     return json.loads(json.dumps(plain, default=vars))
+
+
+def cell_from_json(key: str, content: Mapping[str, Any]) -> Cell:
+    """Return the cell of which a plan holds `content` under `key`; what else stands there is passed over."""
+    known = {item.name: content[item.name] for item in fields(Cell) if item.name in content}
+    if "resources" in known:
+        known["resources"] = Resources(**known["resources"])
+    return Cell(**dict(zip(_IN_KEY, key.split("/"), strict=True)), **known)

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gradlab.engine.results import CellResult, PlanError, load_results
+from gradlab.engine.study import OUTPUT
 from gradlab.files import remedy_of, save_json
 
 COMPARISON = "repeatability.json"
@@ -183,7 +184,7 @@ def _find_obstacle(first: CellResult, second: CellResult | None) -> str:
             return f"the {number} run {state}" + (f": {'; '.join(cell.outdated)}" if cell.outdated else "")
     if first.manifest["outputs"].get(_NOTEBOOK) == second.manifest["outputs"].get(_NOTEBOOK) is not None:
         return "both folders hold the same run: one is a copy of the other"
-    parameters = [_parameters_of(cell) for cell in (first, second)]
+    parameters = [dict(cell.parameters) for cell in (first, second)]
     other = [
         f"{name} {parameters[0].get(name, 'not given')} and {parameters[1].get(name, 'not given')}"
         for name in sorted({*parameters[0], *parameters[1]})
@@ -204,41 +205,19 @@ def _facts_of(cell: CellResult) -> dict[str, Any]:
     return {name: cell.manifest[name] for name in _FACTS}
 
 
-def _parameters_of(cell: CellResult) -> dict[str, Any]:
-    """Return what a cell ran with, with folders left out: they name places, and digests say what lies there."""
-    folder = _results_folder(cell)
-    given = {
-        name: _strip_folder(value, folder) for name, value in cell.manifest["parameters"].items() if name != "output"
-    }
-    return given | ({"data": PurePosixPath(given["data"]).name} if isinstance(given.get("data"), str) else {})
-
-
 def _inputs_of(cell: CellResult) -> dict[str, str]:
     """Return the digests of what went into a cell, under names that are the same in every folder."""
-    folder, data = _results_folder(cell), cell.manifest["parameters"].get("data")
+    output = PurePosixPath(cell.manifest["parameters"][OUTPUT])
+    results = output.parents[cell.name.count("/")] if output.match(cell.name) else None
     inputs = {}
     for path, digest in cell.manifest["inputs"].items():
-        if isinstance(data, str) and PurePosixPath(path).is_relative_to(data):
-            name = str(PurePosixPath(path).relative_to(PurePosixPath(data).parent))
-        else:
-            name = _strip_folder(path, folder)
-        inputs[name] = digest
+        place = PurePosixPath(path)
+        if place.name == "dataset.json":
+            place = PurePosixPath(*place.parts[-2:])
+        elif results is not None and place.is_relative_to(results):
+            place = place.relative_to(results)
+        inputs[str(place)] = digest
     return inputs
-
-
-def _results_folder(cell: CellResult) -> PurePosixPath | None:
-    """Return the folder of results as the run was given it; None where it was given none."""
-    output = PurePosixPath(cell.manifest["parameters"].get("output", ""))
-    return output.parents[cell.name.count("/")] if output.match(cell.name) else None
-
-
-def _strip_folder(value: Any, folder: PurePosixPath | None) -> Any:
-    """Return a parameter whose paths below a folder are relative to it."""
-    if isinstance(value, list):
-        return [_strip_folder(item, folder) for item in value]
-    if folder is not None and isinstance(value, str) and "/" in value and PurePosixPath(value).is_relative_to(folder):
-        return str(PurePosixPath(value).relative_to(folder))
-    return value
 
 
 def _shorten(items: Sequence[str]) -> str:

@@ -14,17 +14,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradlab import __version__
-from gradlab.engine.figures import load_deviations
+from gradlab.engine.claims import find_errata
 from gradlab.engine.ledger import build_ledger, save_ledger
-from gradlab.engine.lifetime import stop_with_run
-from gradlab.engine.material import Material
-from gradlab.engine.plan import describe_report
+from gradlab.engine.material import gather_material
+from gradlab.engine.plan import describe_report, find_studies
 from gradlab.engine.results import CellResult, PlanError, load_plan, load_results
-from gradlab.engine.study import STUDIES
+from gradlab.engine.study import Study, StudyError
 from gradlab.engine.verify import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
 from gradlab.files import atomic_path, remedy_of, save_json, sha256
+from gradlab.lifetime import stop_with_run
 from gradlab.report.blocks import Gallery, Picture
-from gradlab.report.errata import find_errata
 from gradlab.report.families import Family, label_family
 from gradlab.report.links import Links
 from gradlab.report.overview import (
@@ -42,22 +41,17 @@ from gradlab.report.sections import Section, build_sections
 from gradlab.report.speed import BenchmarkError, tabulate_benchmarks
 from gradlab.report.text import print_figure, print_time
 
+TEMPLATES = Path(__file__).with_name("templates")
 _STATUS_SYMBOLS = {"done": "✓", "failed": "✗", "missing": "–", "stale": "↺"}
 
 
-def render_report(
-    plan_file: Path, *, published: Path, templates: Path, data: Path, benchmarks: Path | None = None
-) -> Path:
+def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None) -> Path:
     """Write the ledger, the notebook pages, the report's figures and `report.html` beside the plan.
 
     Parameters
     ----------
     plan_file
         The study's plan, beside which the results lie, and the comparison with a second run where there is one.
-    published
-        The folder of the published figures.
-    templates
-        The folder of the report's templates, script and style sheet.
     data
         The folder of the prepared data sets.
     benchmarks
@@ -70,25 +64,26 @@ def render_report(
 
     Raises
     ------
-    PlanError, BenchmarkError
-        The plan, or the file of benchmarks, cannot be read.
+    PlanError, BenchmarkError, StudyError
+        The plan, or the file of benchmarks, cannot be read, or a study of the plan is not there.
     """
     root = plan_file.parent
     results = load_results(plan_file)
+    studies = find_studies(load_plan(plan_file))
     comparisons, damage = _load_comparisons(root / COMPARISON)
     repeats = judge_repeats(results, comparisons)
     links = Links(results, root)
-    entries = build_ledger(results, published, root=root)
-    material = Material(results, entries, published)
-    errata = find_errata(material)
+    entries = build_ledger(results, studies, root=root)
+    materials = gather_material(studies, results, entries)
+    errata = find_errata(materials.values())
     save_ledger(entries, errata, root)
     report, style = root / "report.html", root / "pages/style.css"
-    rules = (templates / "style.css").read_text(encoding="utf-8")
+    rules = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     _write(style, rules)
-    render_pages(results, repeats, root / "pages", template=templates / "notebook", report=report, style=style)
-    sections = build_sections(material)
-    script = (templates / "ledger.js").read_text(encoding="utf-8")
-    html = _load_template(templates, links).render(
+    render_pages(results, repeats, root / "pages", template=TEMPLATES / "notebook", report=report, style=style)
+    sections = build_sections(materials.values())
+    script = (TEMPLATES / "ledger.js").read_text(encoding="utf-8")
+    html = _load_template(links).render(
         version=__version__,
         style=rules,
         script=script,
@@ -97,32 +92,33 @@ def render_report(
         trouble=describe_trouble(results),
         differing=[name for name, repeat in repeats.items() if repeat.state == "differs"],
         verdicts=list_verdicts(entries),
-        ledger=[ledger_row(entry, material, links) for entry in entries],
-        differences=list_differences(entries),
-        deviations=list_deviations(load_deviations(published), [section.study for section in sections]),
+        ledger=[ledger_row(entry, materials[entry.study], links) for entry in entries],
+        differences=list_differences(entries, studies),
+        deviations=list_deviations([section.study for section in sections]),
         errata=errata,
         sections=[_section_context(section, links, repeats) for section in sections],
-        cost=measure_cost(results),
+        cost=measure_cost(results, studies),
         speed=tabulate_benchmarks(benchmarks) if benchmarks else None,
         repeats=summarise_repeats(repeats),
         second_runs=describe_repeats(repeats, comparisons),
         comparison=COMPARISON if comparisons else None,
         comparison_damage=damage,
-        provenance=describe_provenance(results),
+        provenance=describe_provenance(results, studies),
         data=describe_data(results, data),
     )
     _write(report, html)
-    _save_manifest(plan_file, [published, templates, root / COMPARISON, *filter(None, [benchmarks])])
+    _save_manifest(plan_file, studies, [root / COMPARISON, *filter(None, [benchmarks])])
     return report
 
 
-def _save_manifest(plan_file: Path, materials: Sequence[Path]) -> None:
+def _save_manifest(plan_file: Path, studies: Mapping[str, Study], materials: Sequence[Path]) -> None:
     """Write what the report was made from, and what belongs to it, so that the workflow can tell whether it is up to date."""
     root = plan_file.parent
     made = [root / file for file in ("report.html", "ledger.json", "ledger.csv", "errata.csv")]
     made += [file for folder in ("pages", "figures") for file in (root / folder).rglob("*") if file.is_file()]
     outputs = {str(file.relative_to(root)): sha256(file) for file in sorted(made)}
-    save_json(root / "manifest.json", describe_report(load_plan(plan_file), root, materials) | {"outputs": outputs})
+    made_from = describe_report(load_plan(plan_file), root, studies.values(), materials)
+    save_json(root / "manifest.json", made_from | {"outputs": outputs})
 
 
 def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:
@@ -133,8 +129,8 @@ def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:
         return {}, str(error)
 
 
-def _load_template(templates: Path, links: Links) -> Any:
-    environment = Environment(loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined)
+def _load_template(links: Links) -> Any:
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"figure": print_figure, "origin": links.origin, "evidence": links.evidence}
     return environment.get_template("report.html.j2")
 
@@ -142,15 +138,15 @@ def _load_template(templates: Path, links: Links) -> Any:
 def _section_context(section: Section, links: Links, repeats: Mapping[str, Repeat]) -> dict[str, Any]:
     protocols: dict[str, list[dict[str, Any]]] = {}
     for family, members in links.families.items():
-        if family.study == section.study:
+        if family.study == section.study.name:
             protocols.setdefault(family.protocol, []).append(_family_context(family, members, links, repeats))
     return {
-        "study": section.study,
-        "about": STUDIES[section.study],
+        "study": section.study.name,
+        "about": section.study,
         "conclusions": section.conclusions,
         "blocks": section.blocks,
         "addresses": {
-            picture.name: _place_picture(picture, section.study, links) for picture in _list_pictures(section)
+            picture.name: _place_picture(picture, section.study.name, links) for picture in _list_pictures(section)
         },
         "protocols": protocols.items(),
     }
@@ -209,20 +205,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Render the report of a plan, whatever is there; print what is wrong and return 1 where it cannot be rendered."""
     parser = argparse.ArgumentParser(prog="python -m gradlab.report.build", description="Render the report of a study.")
     parser.add_argument("plan", type=Path, help="the study's plan, beside which the results lie")
-    parser.add_argument("--published", type=Path, required=True, help="the folder of the published figures")
-    parser.add_argument("--templates", type=Path, required=True, help="the folder of the templates")
     parser.add_argument("--data", type=Path, required=True, help="the folder of the prepared data sets")
     parser.add_argument("--benchmarks", type=Path, help="the file that `make bench` wrote, where there is one")
     options = parser.parse_args(arguments)
     try:
-        report = render_report(
-            options.plan,
-            published=options.published,
-            templates=options.templates,
-            data=options.data,
-            benchmarks=options.benchmarks,
-        )
-    except (PlanError, BenchmarkError) as error:
+        report = render_report(options.plan, data=options.data, benchmarks=options.benchmarks)
+    except (PlanError, BenchmarkError, StudyError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -1,15 +1,16 @@
 """The report's first screen: what was run, how the published figures fared, and where we differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from gradlab.engine.figures import Deviation
-from gradlab.engine.ledger import VERDICTS, Entry, count_verdicts
+from gradlab.engine.figures import load_deviations
+from gradlab.engine.ledger import Entry, count_verdicts
 from gradlab.engine.material import Material
 from gradlab.engine.results import CellResult
-from gradlab.engine.study import STUDIES
+from gradlab.engine.study import Study
+from gradlab.engine.verdicts import VERDICTS
 from gradlab.engine.verify import Repeat
 from gradlab.report.blocks import Cited, Table
 from gradlab.report.links import Links
@@ -76,11 +77,11 @@ def list_verdicts(entries: Sequence[Entry]) -> list[tuple[str, str, int]]:
 
 def ledger_row(entry: Entry, material: Material, links: Links) -> dict[str, Any]:
     """Return what the ledger's table shows of one figure."""
-    corrected = [cell.name for cell in material.corrected(entry.study, entry.id)]
+    corrected = [cell.name for cell in material.corrected(entry.id)]
     ours, detail = print_reproduced(entry)
     return {
         "entry": entry,
-        "study": STUDIES[entry.study].short,
+        "study": material.study.short,
         "ours": ours,
         "detail": detail,
         "value": mean_of(entry),
@@ -149,14 +150,14 @@ def _print_difference(difference: float | None) -> str:
     return f"{difference:+.0f}" if abs(difference) >= 100 else f"{difference:+.2g}" if difference else "0"
 
 
-def list_differences(entries: Sequence[Entry]) -> list[Table]:
+def list_differences(entries: Sequence[Entry], studies: Mapping[str, Study]) -> list[Table]:
     """Return tables of the figures that differ, and of those that were not compared, by the reason."""
     tables = []
     outside = [entry for entry in entries if entry.verdict == "outside"]
     if outside:
         rows = [
             [
-                STUDIES[entry.study].short,
+                studies[entry.study].short,
                 entry.claim,
                 entry.published,
                 Cited(print_reproduced(entry)[0], entry.cells),
@@ -168,22 +169,22 @@ def list_differences(entries: Sequence[Entry]) -> list[Table]:
     absent = [entry for entry in entries if entry.verdict == "not run"]
     if absent:
         rows = []
-        by_reason = sorted(absent, key=lambda entry: (list(STUDIES).index(entry.study), entry.note))
+        by_reason = sorted(absent, key=lambda entry: (list(studies).index(entry.study), entry.note))
         for (study, note), group in groupby(by_reason, key=lambda entry: (entry.study, entry.note)):
             together = list(group)
             cells = list(dict.fromkeys(name for entry in together for name in entry.cells))
             count = Cited(len(together), cells) if cells else len(together)
-            rows.append([STUDIES[study].short, count, _shorten([entry.claim for entry in together]), note])
+            rows.append([studies[study].short, count, _shorten([entry.claim for entry in together]), note])
         tables.append(Table("Figures that were not compared", ["Study", "Number", "Figures", "Why"], rows))
     return tables
 
 
-def list_deviations(deviations: Sequence[Deviation], planned: Sequence[str]) -> Table | None:
-    """Return the known deviations of the planned studies; None where there are none."""
+def list_deviations(studies: Iterable[Study]) -> Table | None:
+    """Return the known deviations of studies; None where there are none."""
     rows = [
-        [f"{STUDIES[deviation.study].short}, {deviation.source}", deviation.notebook, deviation.here, deviation.effect]
-        for deviation in deviations
-        if deviation.study in planned
+        [f"{study.short}, {deviation.source}", deviation.notebook, deviation.here, deviation.effect]
+        for study in studies
+        for deviation in load_deviations(study)
     ]
     header = ["Where", "The notebook", "Here", "Effect on the figures"]
     return Table("Where the published protocol knowingly does otherwise", header, rows) if rows else None

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.engine.results import CellResult, print_commit
-from gradlab.engine.study import STUDIES
+from gradlab.engine.study import Study
 from gradlab.engine.verify import Comparison, Repeat
 from gradlab.files import sha256
 from gradlab.report.blocks import Cited, Table
 from gradlab.report.text import print_time
 
 
-def measure_cost(results: Mapping[str, CellResult]) -> list[Table]:
+def measure_cost(results: Mapping[str, CellResult], studies: Mapping[str, Study]) -> list[Table]:
     """Return the time that the complete cells took, by study and protocol, and when and where they ran."""
     done = [result for result in results.values() if result.status == "done"]
     if not done:
         return []
-    rows = [_cost_row(study, protocol, cells) for (study, protocol), cells in _group_protocols(done).items()]
+    rows = [_cost_row(study, protocol, cells) for (study, protocol), cells in _group_protocols(done, studies).items()]
     rows.append(_cost_row("all", "", done))
     started = [datetime.fromisoformat(result.manifest["started"]) for result in done]
     ended = [
@@ -47,7 +47,7 @@ def measure_cost(results: Mapping[str, CellResult]) -> list[Table]:
     ]
 
 
-def describe_provenance(results: Mapping[str, CellResult]) -> list[Table]:
+def describe_provenance(results: Mapping[str, CellResult], studies: Mapping[str, Study]) -> list[Table]:
     """Return tables of the commit, the versions and the seeds behind the complete cells."""
     done = [result for result in results.values() if result.status == "done"]
     if not done:
@@ -60,7 +60,7 @@ def describe_provenance(results: Mapping[str, CellResult]) -> list[Table]:
             for name in sorted({name for used in versions for name in used}, key=str.lower)
         },
     }
-    return [Table("Commit and versions", ["", ""], _count_facts(facts)), _list_seeds(done)]
+    return [Table("Commit and versions", ["", ""], _count_facts(facts)), _list_seeds(done, studies)]
 
 
 def describe_repeats(repeats: Mapping[str, Repeat], comparisons: Mapping[str, Comparison]) -> list[Table]:
@@ -170,25 +170,23 @@ def _count_facts(facts: Mapping[str, Sequence[str]]) -> list[list[str]]:
     ]
 
 
-def _group_protocols(cells: Sequence[CellResult]) -> dict[tuple[str, str], list[CellResult]]:
+def _group_protocols(
+    cells: Sequence[CellResult], studies: Mapping[str, Study]
+) -> dict[tuple[str, str], list[CellResult]]:
     """Return cells by their study's name and their protocol."""
     groups: dict[tuple[str, str], list[CellResult]] = {}
     for cell in cells:
-        groups.setdefault((STUDIES[cell.study].short, cell.protocol), []).append(cell)
+        groups.setdefault((studies[cell.study].short, cell.protocol), []).append(cell)
     return groups
 
 
-def _list_seeds(done: Sequence[CellResult]) -> Table:
+def _list_seeds(done: Sequence[CellResult], studies: Mapping[str, Study]) -> Table:
     """Return the seeds of every study and protocol; one that fixes its seed in the replayed notebook has none here."""
     rows = []
-    for (study, protocol), cells in _group_protocols(done).items():
-        parameters = [cell.parameters for cell in cells]
-        roots = {given["root_seed"] for given in parameters if "root_seed" in given}
-        seeds = {
-            seed for given in parameters for seed in given.get("seeds", [given["seed"]] if "seed" in given else [])
-        }
-        rows.append([study, protocol, _print_numbers(roots) or "–", _print_numbers(seeds) or "those of the notebook"])
-    return Table("Seeds", ["Study", "Protocol", "Root seed", "Seeds"], rows)
+    for (study, protocol), cells in _group_protocols(done, studies).items():
+        seeds = {seed for cell in cells for seed in cell.planned.replicates}
+        rows.append([study, protocol, _print_numbers(seeds) or "those of the notebook"])
+    return Table("Seeds", ["Study", "Protocol", "Seeds"], rows)
 
 
 def _print_numbers(numbers: set[int]) -> str:

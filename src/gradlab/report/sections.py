@@ -1,38 +1,58 @@
-"""What the report shows of each study, made from the results alone; a module for each study."""
+"""The section of each study in the report: the study's own where it has one, else one that suits any study."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gradlab.engine.claims import Conclusion, conclude
 from gradlab.engine.material import Material
-from gradlab.report.blocks import Block, Text
-from gradlab.report.conclusions import Conclusion, conclude
-from gradlab.studies.augmentation.section import show_augmentation
-from gradlab.studies.autodiff.section import show_autodiff
-from gradlab.studies.batch_size.section import show_batch_size
-from gradlab.studies.regularization.section import show_regularization
+from gradlab.engine.study import Study
+from gradlab.report.blocks import Block, Cited, Gallery, Heading, Table, Text, show_figure
+from gradlab.report.overview import print_corrected, print_reproduced
 
 
 @dataclass(frozen=True)
 class Section:
     """One study in the report: the conclusions, and what bears them out."""
 
-    study: str
+    study: Study
     conclusions: Sequence[Conclusion]
     blocks: Sequence[Block]
 
 
-def build_sections(material: Material) -> list[Section]:
-    """Return the section of every study of the plan, in the plan's order."""
-    planned = dict.fromkeys(cell.study for cell in material.results.values())
+def build_sections(materials: Iterable[Material]) -> list[Section]:
+    """Return the section of every study, in their order."""
     return [
-        Section(study, conclude(study, material), _SHOW[study](material) or [Text("No cell of this study has run.")])
-        for study in planned
+        Section(
+            material.study,
+            conclude(material),
+            (material.study.section or show)(material) or [Text("No cell of this study has run.")],
+        )
+        for material in materials
     ]
 
 
-_SHOW: Mapping[str, Callable[[Material], list[Block]]] = {
-    "autodiff": show_autodiff,
-    "augmentation": show_augmentation,
-    "batch_size": show_batch_size,
-    "regularization": show_regularization,
-}
+def show(material: Material) -> list[Block]:
+    """Return what can be shown of any study: its figures with their verdicts, and the plots of its cells."""
+    blocks: list[Block] = []
+    done = [cell for cell in material.results.values() if cell.status == "done"]
+    if done and material.entries:
+        rows = [
+            [
+                entry.claim,
+                entry.published,
+                Cited(print_reproduced(entry)[0], entry.cells),
+                " ".join(filter(None, print_corrected(entry))),
+                entry.verdict,
+            ]
+            for entry in material.entries
+        ]
+        header = ["Figure", "Published", "Ours", "Corrected", "Verdict"]
+        blocks.append(Table("Published figures beside ours.", header, rows))
+    for cell in done:
+        if plots := [name.removesuffix(".svg") for name in cell.planned.figures]:
+            pictures = [show_figure(cell, name, f"{cell.cell}: {name.replace('_', ' ')}") for name in plots]
+            blocks += [
+                Heading(f"{cell.cell}, {cell.protocol}"),
+                Gallery(pictures) if len(pictures) > 1 else pictures[0],
+            ]
+    return blocks

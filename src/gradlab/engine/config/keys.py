@@ -114,6 +114,10 @@ class Data(Section):
     timeout: float = Field(20.0, gt=0, le=3600, description="Seconds to wait for a host.")
     retries: int = Field(2, ge=0, le=20, description="How often a failed download is tried again.")
 
+    def for_dataset(self, name: str) -> dict[str, Any]:
+        """Return what is set of one data set."""
+        return self.model_dump(mode="json") | {"local": getattr(self.local, name)}
+
 
 class Keys(Section):
     """The engine's keys."""

@@ -1,12 +1,14 @@
-"""Random crops and rotations of images (F §2)."""
+"""Random crops and rotations, a transform of its own for every image (F §2).
 
-import math
+The one transform that all images of a published run share is torchvision's own: see `replay`.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import grid_sample
 
 
 @dataclass(frozen=True)
@@ -67,48 +69,6 @@ class TransformRanges:
             raise ValueError(f"max_angle is {self.max_angle}, but needs a value from 0 to 180 degrees")
 
 
-@dataclass(frozen=True)
-class Transform:
-    """One crop, resized to the size of the image, followed by one rotation.
-
-    Attributes
-    ----------
-    top, left, height, width
-        The crop, in pixels.
-    angle
-        Degrees, counter-clockwise.
-    """
-
-    top: int
-    left: int
-    height: int
-    width: int
-    angle: float
-
-
-def draw_transform(ranges: TransformRanges, height: int, width: int, *, rng: torch.Generator) -> Transform:
-    """Draw one transform for images of `height` × `width` pixels.
-
-    The draws are those of torchvision's `RandomResizedCrop` and then `RandomRotation`, number for number, taken from a
-    generator of the caller's instead of torch's global one: area, ratio, top and left, then the angle.
-    """
-    crop = _draw_crop(ranges, height, width, rng=rng)
-    return Transform(*crop, angle=_uniform(-ranges.max_angle, ranges.max_angle, rng=rng).item())
-
-
-def _draw_crop(ranges: TransformRanges, height: int, width: int, *, rng: torch.Generator) -> tuple[int, int, int, int]:
-    lowest, highest = torch.log(torch.tensor(ranges.ratio)).tolist()  # rounded to float32, as torchvision does
-    for _ in range(_ATTEMPTS):
-        area = height * width * _uniform(*ranges.scale, rng=rng).item()
-        ratio = _uniform(lowest, highest, rng=rng).exp().item()  # in float32, likewise
-        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-        if 0 < w <= width and 0 < h <= height:
-            top = torch.randint(0, height - h + 1, size=(1,), generator=rng).item()
-            left = torch.randint(0, width - w + 1, size=(1,), generator=rng).item()
-            return top, left, h, w
-    return _central_crop(ranges, height, width)
-
-
 def _central_crop(ranges: TransformRanges, height: int, width: int) -> tuple[int, int, int, int]:
     """Return torchvision's crop where no attempt fitted: the largest central one of an allowed ratio."""
     smallest, largest = ranges.ratio
@@ -121,45 +81,17 @@ def _central_crop(ranges: TransformRanges, height: int, width: int) -> tuple[int
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def _uniform(low: float, high: float, *, rng: torch.Generator) -> Tensor:
-    return torch.empty(1).uniform_(low, high, generator=rng)
-
-
-def apply_transform(images: Tensor, transform: Transform) -> Tensor:
-    """Return `images` under one and the same transform, as torchvision's crop, resize and rotation compute it.
-
-    Parameters
-    ----------
-    images
-        Floating-point tensor of shape (N, height, width).
-    transform
-        The crop is resized bilinearly to the size of the images; the rotation takes the nearest pixel, and 0 beyond the
-        edge.
-
-    Returns
-    -------
-    Tensor
-        Shape and dtype of `images`.
-    """
-    height, width = images.shape[-2:]
-    rows = slice(transform.top, transform.top + transform.height)
-    columns = slice(transform.left, transform.left + transform.width)
-    # A crop is only ever enlarged, where antialiasing changes rounding errors and nothing else; it is the faster path.
-    cropped = interpolate(images[None, :, rows, columns], (height, width), mode="bilinear", antialias=True)
-    # From here in the order of torchvision's rotation, whose import would take longer than a second of every cell.
-    cosine, sine = math.cos(math.radians(transform.angle)), math.sin(math.radians(transform.angle))
-    rotation = torch.tensor([[cosine, -sine, 0], [sine, cosine, 0]], dtype=images.dtype)
-    x, y = (torch.linspace(-(n - 1) / 2, (n - 1) / 2, steps=n, dtype=images.dtype) for n in (width, height))
-    y, x = torch.meshgrid(y, x, indexing="ij")
-    base = torch.stack([x, y, torch.ones_like(x)], dim=2).view(1, -1, 3)  # (1, height · width, 3)
-    half = torch.tensor([width / 2, height / 2], dtype=images.dtype)
-    grid = base.bmm((rotation.T / half)[None]).view(1, height, width, 2)
-    return grid_sample(cropped, grid, mode="nearest", align_corners=False)[0]
-
-
 @dataclass(frozen=True)
 class Transforms:
-    """A transform for each of N images: the fields of `Transform` as arrays of shape (N,), int64 and float64."""
+    """A crop for each of N images, resized to the size of the image, followed by a rotation.
+
+    Attributes
+    ----------
+    top, left, height, width
+        The crops, in pixels: int64 of shape (N,).
+    angle
+        Degrees, counter-clockwise: float64 of shape (N,).
+    """
 
     top: np.ndarray
     left: np.ndarray
@@ -199,11 +131,12 @@ def draw_transforms(
 
 
 def apply_transforms(images: Tensor, transforms: Transforms) -> Tensor:
-    """Return `images`, each under its own transform, as `apply_transform` computes it for one image after another.
+    """Return `images`, each under its own transform, as torchvision computes it for one image after another.
 
-    The two steps become one. The rotation takes every pixel of the result from the nearest pixel (x, y) of the resized
-    crop, or from nowhere, which gives 0. That pixel has a fixed place in the image, left + (x + ½)·width/W − ½, held
-    within the crop, and likewise for y; there, the image is interpolated bilinearly.
+    The crop is resized bilinearly; the rotation takes the nearest pixel, and 0 beyond the edge. Here, the two steps become
+    one. The rotation takes every pixel of the result from the nearest pixel (x, y) of the resized crop, or from nowhere,
+    which gives 0. That pixel has a fixed place in the image, left + (x + ½)·width/W − ½, held within the crop, and likewise
+    for y; there, the image is interpolated bilinearly.
 
     Parameters
     ----------

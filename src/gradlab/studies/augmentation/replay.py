@@ -1,11 +1,12 @@
 """Rebuilds the random states of the FashionMNIST notebook's augmentation study, so that a setting starts where it did.
 
 The notebook draws from two global streams, NumPy's legacy one and torch's, and runs its four settings one after the
-other. Here both streams are objects of their own, and the global ones stay untouched; the draws of the runs before a
-setting are repeated without their training.
+other. Here both streams are objects of their own, and the global ones are left as they were; the draws of the runs before
+a setting are repeated without their training. Transforms are drawn and applied by torchvision, as the notebook does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from gradlab.lab import models, sgd
 from gradlab.studies.augmentation import augment
+from gradlab.studies.augmentation.torchvision_cpu import torchvision
 from gradlab.studies.augmentation.vote import vote
 
 SAMPLE_PICTURES = 5
@@ -70,6 +72,53 @@ def draw_subset(total: int, size: int, *, streams: NotebookStreams) -> tuple[np.
     return subset, streams.numpy.choice(size, SAMPLE_PICTURES)
 
 
+@contextmanager
+def _global_stream(rng: torch.Generator) -> Iterator[None]:
+    """Make `rng` torch's global stream for the block, and restore the global one after it; `rng` moves on."""
+    with torch.random.fork_rng(devices=[]):
+        torch.set_rng_state(rng.get_state())
+        yield
+        rng.set_state(torch.get_rng_state())
+
+
+@dataclass(frozen=True)
+class Transform:
+    """One crop, resized to the size of the image, followed by one rotation.
+
+    Attributes
+    ----------
+    top, left, height, width
+        The crop, in pixels.
+    angle
+        Degrees, counter-clockwise.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    angle: float
+
+
+def draw_transform(ranges: augment.TransformRanges, height: int, width: int, *, rng: torch.Generator) -> Transform:
+    """Draw torchvision's random crop and then its random rotation for images of `height` × `width` pixels."""
+    transforms = torchvision.transforms
+    with _global_stream(rng):
+        image = torch.empty(1, height, width)  # only its size counts
+        crop = transforms.RandomResizedCrop.get_params(image, list(ranges.scale), list(ranges.ratio))
+        return Transform(*crop, angle=transforms.RandomRotation.get_params([-ranges.max_angle, ranges.max_angle]))
+
+
+def apply_transform(images: Tensor, transform: Transform) -> Tensor:
+    """Return `images`, floating-point of shape (N, height, width), under one and the same transform, as torchvision does.
+
+    The crop is resized bilinearly to the size of the images; the rotation takes the nearest pixel, and 0 beyond the edge.
+    """
+    functional = torchvision.transforms.functional
+    crop = transform.top, transform.left, transform.height, transform.width
+    return functional.rotate(functional.resized_crop(images, *crop, list(images.shape[-2:])), transform.angle)
+
+
 def skip_run(
     setting: str, passes: int, size: tuple[int, int, int], protocol: Protocol, *, streams: NotebookStreams
 ) -> None:
@@ -96,7 +145,7 @@ def skip_run(
     models.init_conv_net(rng=streams.torch)
     transforms = voting + passes * (augmentation.train + voting)
     for _ in range(transforms):
-        augment.draw_transform(protocol.ranges, height, width, rng=streams.torch)
+        draw_transform(protocol.ranges, height, width, rng=streams.torch)
     for _ in range(passes):
         sgd.draw_indices(n, protocol.sgd, rng=streams.numpy)
 
@@ -123,22 +172,21 @@ def train_run(
     augmentation = augment.find_setting(setting)
     height, width = train.images.shape[1:]
 
-    def draw_transform() -> augment.Transform:
-        return augment.draw_transform(protocol.ranges, height, width, rng=streams.torch)
+    draw = partial(draw_transform, protocol.ranges, height, width, rng=streams.torch)
 
     def draw_pass() -> Iterable[tuple[Tensor, Tensor]]:
-        images = augment.apply_transform(train.images, draw_transform()) if augmentation.train else train.images
+        images = apply_transform(train.images, draw()) if augmentation.train else train.images
         indices = sgd.draw_indices(len(train), protocol.sgd, rng=streams.numpy)
         return sgd.gather_batches(sgd.LabelledImages(images, train.labels), indices)
 
-    def label_copy(parameters: list[Tensor], transform: augment.Transform, wanted: Tensor) -> Tensor:
-        return sgd.predict(models.conv_net, parameters, augment.apply_transform(test.images[wanted], transform))
+    def label_copy(parameters: list[Tensor], transform: Transform, wanted: Tensor) -> Tensor:
+        return sgd.predict(models.conv_net, parameters, apply_transform(test.images[wanted], transform))
 
     def evaluate_pass(parameters: list[Tensor]) -> sgd.PassResult:
         on_train, on_test = (sgd.evaluate(models.conv_net, parameters, data) for data in (train, test))
         if augmentation.test:
             # All copies are drawn, however few of them decide.
-            copies = [partial(label_copy, parameters, draw_transform()) for _ in range(protocol.copies)]
+            copies = [partial(label_copy, parameters, draw()) for _ in range(protocol.copies)]
             correct = (vote(copies, len(test), models.CLASSES) == test.labels).sum().item()
             on_test = sgd.Evaluation(on_test.loss, correct / len(test))
         return sgd.PassResult(on_train, on_test)

@@ -7,8 +7,8 @@ from gradlab.lab.arms import plot_arms
 from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
-from gradlab.report.conclusions import compare_settings
 from gradlab.report.text import print_interval, print_runs, print_spread
+from gradlab.studies.augmentation.claims import compare_settings
 from gradlab.studies.augmentation.plots import plot_seeds, plot_settings
 
 _SETTINGS = ("none", "train", "test", "both")
@@ -16,13 +16,13 @@ _SETTINGS = ("none", "train", "test", "both")
 _COMPARISONS = (("train", "none"), ("test", "none"), ("both", "none"), ("both", "train"))
 
 
-def show_augmentation(material: Material) -> list[Block]:
+def show(material: Material) -> list[Block]:
     """Return what the published and the corrected protocol give."""
     return _show_published(material) + _show_corrected(material)
 
 
 def _show_published(material: Material) -> list[Block]:
-    cells = material.done("augmentation")
+    cells = material.done()
     if not cells:
         return []
     rows = []
@@ -48,7 +48,7 @@ def _show_published(material: Material) -> list[Block]:
             rows,
         ),
         draw(
-            plot_settings(material.curves("augmentation", "setting"), material.log("augmentation")),
+            plot_settings(material.curves("setting"), material.log()),
             "settings",
             alt="Four panels: loss and accuracy on training and test images over passes, for each setting, reproduced "
             "as full lines and published as dashed ones.",
@@ -64,7 +64,7 @@ def _show_published(material: Material) -> list[Block]:
 
 
 def _show_corrected(material: Material) -> list[Block]:
-    cells = material.done("augmentation", "corrected")
+    cells = material.done("corrected")
     if not cells:
         return []
     curves = pd.concat([cell.curves.assign(seed=cell.parameters["seed"]) for cell in cells.values()], ignore_index=True)
@@ -74,7 +74,7 @@ def _show_corrected(material: Material) -> list[Block]:
     rows = []
     for name in trained:
         arm = summarise_arm(list(accuracy[name].values()))
-        runs = material.corrected("augmentation", f"{name}.final_test_accuracy")
+        runs = material.corrected(f"{name}.final_test_accuracy")
         rows.append(
             [
                 name,
@@ -91,9 +91,7 @@ def _show_corrected(material: Material) -> list[Block]:
         for first, second in _COMPARISONS:
             comparison = f"{first} − {second}{when}"
             comparisons[comparison] = compare_settings(material, first, second, metric)
-            compared[comparison] = [
-                cell for name in (first, second) for cell in material.corrected("augmentation", f"{name}.{metric}")
-            ]
+            compared[comparison] = [cell for name in (first, second) for cell in material.corrected(f"{name}.{metric}")]
     blocks: list[Block] = [
         Heading("Corrected: a transform for every image, several seeds"),
         Text(
@@ -149,4 +147,4 @@ def _show_corrected(material: Material) -> list[Block]:
 
 
 def _runs(material: Material, setting: str, metric: str) -> dict[int | None, float | None]:
-    return material.runs("augmentation", f"{setting}.{metric}")
+    return material.runs(f"{setting}.{metric}")

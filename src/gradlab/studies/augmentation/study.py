@@ -5,6 +5,6 @@ from gradlab.engine.study import Study
 STUDY = Study(
     title="Data augmentation on FashionMNIST",
     short="Augmentation",
-    question="Does augmentation of training images, test images or both change the test accuracy of a small convolutional network?",
+    question="Does augmentation of training images, test images or both change the accuracy of a small convolutional network?",
     source="F §2",
 )

@@ -4,10 +4,10 @@ from gradlab.engine.material import Material
 from gradlab.report.blocks import Answers, Block, Gallery, Heading, show_figure
 
 
-def show_autodiff(material: Material) -> list[Block]:
+def show(material: Material) -> list[Block]:
     """Return figures and answers of every case, and of the sweep over torch's own functions."""
     blocks: list[Block] = []
-    for name, cell in material.done("autodiff").items():
+    for name, cell in material.done().items():
         blocks += [
             Heading(name.capitalize()),
             Gallery(
@@ -18,7 +18,7 @@ def show_autodiff(material: Material) -> list[Block]:
             ),
             Answers(cell.answers),
         ]
-    if sweep := material.done("autodiff", "corrected").get("torch_functions"):
+    if sweep := material.done("corrected").get("torch_functions"):
         blocks += [
             Heading("Beyond the notebook: torch's own functions"),
             show_figure(

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from gradlab.engine.figures import BATCH_SIZE_SUBSET
 from gradlab.engine.material import Material
 from gradlab.engine.results import CellResult
 from gradlab.lab import style
@@ -13,8 +12,8 @@ from gradlab.lab.arms import plot_brackets
 from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Cited, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
-from gradlab.report.conclusions import compare_rates
 from gradlab.report.text import print_interval, print_runs, print_spread
+from gradlab.studies.batch_size.claims import SUBSET, compare_rates
 from gradlab.studies.batch_size.plots import interpolation_bars, plot_batch_sizes
 
 _HEADER = [
@@ -29,17 +28,17 @@ _HEADER = [
 ]
 
 
-def show_batch_size(material: Material) -> list[Block]:
+def show(material: Material) -> list[Block]:
     """Return what the published and the corrected protocol give."""
     return _show_published(material) + _show_search(material) + _show_corrected(material)
 
 
 def _show_published(material: Material) -> list[Block]:
-    cells = material.done("batch_size")
+    cells = material.done()
     if not cells:
         return []
-    log = material.log("batch_size")
-    log["update"] = log["pass"] * (BATCH_SIZE_SUBSET / log["batch_size"]).round().astype(int)
+    log = material.log()
+    log["update"] = log["pass"] * (SUBSET / log["batch_size"]).round().astype(int)
     interpolated = _published_interpolation(material)
     drawn, left_out = choose_drawn(cells, set(interpolated["batch_size"]))
     curves = _read_curves(cells, drawn)
@@ -81,7 +80,7 @@ def _show_published(material: Material) -> list[Block]:
 def _show_search(material: Material) -> list[Block]:
     cells = {
         name.removeprefix("search-"): cell
-        for name, cell in material.done("batch_size", "corrected").items()
+        for name, cell in material.done("corrected").items()
         if name.startswith("search-")
     }
     if not cells:
@@ -138,7 +137,7 @@ def _show_search(material: Material) -> list[Block]:
 
 
 def _show_corrected(material: Material) -> list[Block]:
-    cells = {name: cell for name, cell in material.done("batch_size", "corrected").items() if name.isdigit()}
+    cells = {name: cell for name, cell in material.done("corrected").items() if name.isdigit()}
     if not cells:
         return []
     interpolated = _published_interpolation(material)
@@ -146,7 +145,7 @@ def _show_corrected(material: Material) -> list[Block]:
     comparisons, compared = {}, {}
     for size, comparison in compare_rates(material).items():
         name = f"B = {size}, found − published rate"
-        comparisons[name], compared[name] = comparison, [cells[size], material.done("batch_size")[size]]
+        comparisons[name], compared[name] = comparison, [cells[size], material.done()[size]]
     return [
         Heading("Corrected: half of the rates found"),
         Table(
@@ -244,7 +243,7 @@ def _print_bracket(low: float, high: float) -> str:
 
 def _describe_largest_loss(material: Material) -> str:
     """Say where one run's test loss is far from the others'; an empty text where none is."""
-    curves = material.curves("batch_size", "batch_size")
+    curves = material.curves("batch_size")
     last = curves[(curves["pass"] == curves["pass"].max()) & (curves["split"] == "test") & (curves["metric"] == "loss")]
     last = last.dropna(subset=["value"])
     median = last["value"].median()
@@ -262,8 +261,8 @@ def _published_interpolation(material: Material) -> pd.DataFrame:
     rows = []
     for entry in material.entries:
         size, _, metric = entry.id.partition(".")
-        if entry.study == "batch_size" and metric == "interpolation_updates":
-            updates, updates_per_pass = int(entry.published), round(BATCH_SIZE_SUBSET / int(size))
+        if metric == "interpolation_updates":
+            updates, updates_per_pass = int(entry.published), round(SUBSET / int(size))
             rows.append({"batch_size": int(size), "updates": updates, "passes": updates / updates_per_pass})
     return pd.DataFrame(rows)
 

@@ -1,7 +1,6 @@
 """The two-layer network on CIFAR-10 in the report."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,12 +10,12 @@ from gradlab.lab.arms import plot_arms
 from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Gallery, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
-from gradlab.report.conclusions import VARIANTS, compare_variant
 from gradlab.report.text import print_interval, print_runs, print_spread
+from gradlab.studies.regularization.claims import VARIANTS, compare_variant
 from gradlab.studies.regularization.plots import compare_searches
 
 
-def show_regularization(material: Material) -> list[Block]:
+def show(material: Material) -> list[Block]:
     """Return what the published and the corrected protocol give."""
     return (
         _show_published(material)
@@ -28,7 +27,7 @@ def show_regularization(material: Material) -> list[Block]:
 
 
 def _show_published(material: Material) -> list[Block]:
-    cells = material.done("regularization")
+    cells = material.done()
     blocks: list[Block] = []
     if check := cells.get("gradient_check"):
         names = ("W1", "b1", "W2", "b2")
@@ -76,7 +75,7 @@ def _show_published(material: Material) -> list[Block]:
 
 
 def _show_row_order(material: Material) -> list[Block]:
-    cell = material.done("regularization", "corrected").get("row_order")
+    cell = material.done("corrected").get("row_order")
     if cell is None:
         return []
     columns = [
@@ -99,12 +98,12 @@ def _show_row_order(material: Material) -> list[Block]:
 
 
 def _show_overfitting(material: Material) -> list[Block]:
-    cells = {n: c for n, c in material.done("regularization", "corrected").items() if n.startswith("overfit-")}
+    cells = {n: c for n, c in material.done("corrected").items() if n.startswith("overfit-")}
     if not cells:
         return []
     name, cell = next(iter(cells.items()))
     prefix = cell.parameters["cell"]
-    runs = list(material.runs("regularization", f"{prefix}.training_accuracy").values())
+    runs = list(material.runs(f"{prefix}.training_accuracy").values())
     full = sum(run == 1 for run in runs)
     return [
         Heading(f"Corrected: overfitting {cell.parameters['train_rows'][1]} images"),
@@ -118,7 +117,7 @@ def _show_overfitting(material: Material) -> list[Block]:
 
 
 def _show_choice(material: Material) -> list[Block]:
-    cells = {n: c for n, c in material.done("regularization", "corrected").items() if n in ("coarse", "fine")}
+    cells = {n: c for n, c in material.done("corrected").items() if n in ("coarse", "fine")}
     blocks: list[Block] = []
     for name, cell in cells.items():
         found = {metric.partition(".")[2]: value for metric, value in cell.metrics.items()}
@@ -145,7 +144,7 @@ def _show_choice(material: Material) -> list[Block]:
 
 def _show_final(material: Material) -> list[Block]:
     arms = {"final": "final", **VARIANTS}
-    runs = {cell: material.runs("regularization", f"{cell}.test_accuracy") for cell in arms}
+    runs = {cell: material.runs(f"{cell}.test_accuracy") for cell in arms}
     runs = {cell: found for cell, found in runs.items() if any(value is not None for value in found.values())}
     if not runs:
         return []
@@ -154,8 +153,7 @@ def _show_final(material: Material) -> list[Block]:
         arm = summarise_arm(list(found.values()))
         seeds = _cells_of(material, cell)
         others = [
-            cite(print_runs(list(material.runs("regularization", f"{cell}.{metric}").values())), *seeds)
-            for metric in _ACCURACIES[:2]
+            cite(print_runs(list(material.runs(f"{cell}.{metric}").values())), *seeds) for metric in _ACCURACIES[:2]
         ]
         rows.append(
             [
@@ -208,7 +206,7 @@ def _show_final(material: Material) -> list[Block]:
 
 
 def _cells_of(material: Material, arm: str) -> list[CellResult]:
-    return material.corrected("regularization", f"{arm}.test_accuracy")
+    return material.corrected(f"{arm}.test_accuracy")
 
 
 _ACCURACIES = ("training_accuracy", "validation_accuracy", "test_accuracy")
@@ -216,7 +214,7 @@ _ACCURACIES = ("training_accuracy", "validation_accuracy", "test_accuracy")
 
 def _trainings(material: Material, names: Sequence[str], heading: str) -> list[Block]:
     """Return curves, learning rate and weights of those of the named runs that are complete."""
-    cells = material.done("regularization")
+    cells = material.done()
     blocks: list[Block] = []
     for name in filter(cells.get, names):
         ends = [_describe_metric(material, name, metric) for metric in _ACCURACIES]
@@ -235,7 +233,7 @@ def _trainings(material: Material, names: Sequence[str], heading: str) -> list[B
 
 def _describe_metric(material: Material, name: str, metric: str) -> str | None:
     """Say what a run measured, and what was published for it; None where it measured no such thing."""
-    value = material.done("regularization")[name].metrics.get(f"{name}.{metric}")
+    value = material.done()[name].metrics.get(f"{name}.{metric}")
     if value is None:
         return None
     published = material.published_text(f"{name}.{metric}")
@@ -244,10 +242,10 @@ def _describe_metric(material: Material, name: str, metric: str) -> str | None:
 
 def _search_table(material: Material, search: str) -> pd.DataFrame:
     """Return cell, λ, our validation accuracy and the published one, as printed and as a number, for every run of a search."""
-    cells = material.done("regularization")
+    cells = material.done()
     rows = []
-    for path in cells[search].parameters["runs"]:
-        name = Path(path).parent.name
+    for key in cells[search].planned.sources:
+        name = key.rpartition("/")[2]
         run = cells[name].metrics
         accuracy = f"{name}.validation_accuracy"
         text = material.published_text(accuracy)

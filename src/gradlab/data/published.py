@@ -1,4 +1,4 @@
-"""Reads what the sources pack the data into: gzip files, tar archives, pickled batches.
+"""Reads what was published, in any of the usual layouts: plain files, gzip files, tar archives, pickled batches.
 
 Never more than the data can be, whatever a damaged or hostile file unfolds to; and nothing is ever unpacked to a disk.
 """
@@ -7,24 +7,68 @@ import gzip
 import hashlib
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from gradlab.data.decode import read_pickled_batch, write_records
-from gradlab.data.failures import FAILURES, SourceError, explain_failure
-from gradlab.data.identity import CIFAR10Spec, ContentFile
+from gradlab.data.identity import CIFAR10Spec, ContentFile, Spec
+from gradlab.data.sources import FAILURES, Files, SourceError, explain_failure
 
-Files = Iterator[tuple[ContentFile, bytes]]
+PYTHON_ARCHIVE, BINARY_ARCHIVE = "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"
 
 
-def read_bounded(path: Path, size: int) -> bytes:
+def read_published(spec: Spec, path: Path) -> Files:
+    """Yield the files of a data set, not yet verified, from a folder that holds them as published, or from an archive."""
+    if not path.exists():
+        raise SourceError(f"{path} does not exist")
+    if isinstance(spec, CIFAR10Spec):
+        yield from _read_cifar10(spec, path)
+    else:
+        yield from _read_fashion_mnist(spec, path)
+
+
+def _read_fashion_mnist(spec: Spec, path: Path) -> Files:
+    first = spec.files[0].name
+    for folder in (path, path / "raw", path / "FashionMNIST" / "raw"):
+        if (folder / first).exists() or (folder / f"{first}.gz").exists():
+            break
+    else:
+        raise SourceError(f"neither {first} nor {first}.gz is in {path}")
+    for file in spec.files:
+        plain = folder / file.name
+        yield file, _read(plain, file.size) if plain.exists() else _read_gzip(folder / f"{file.name}.gz", file.size)
+
+
+def _read_cifar10(spec: CIFAR10Spec, path: Path) -> Files:
+    if path.is_file():
+        yield from _read_archive(spec, path)
+        return
+    first = spec.files[0].name
+    for folder in (path, path / "cifar-10-batches-bin", path / "cifar-10-batches-py"):
+        if (folder / first).exists():
+            for file in spec.files:
+                yield file, _read(folder / file.name, file.size)
+            return
+        if (folder / Path(first).stem).exists():
+            for file, md5 in zip(spec.files, spec.batch_md5, strict=True):
+                # Pickled labels take more room than a byte each; twice is more than any batch has.
+                yield file, _read_batch(_read(folder / Path(file.name).stem, 2 * file.size), file, md5)
+            return
+    for archive in (PYTHON_ARCHIVE, BINARY_ARCHIVE):
+        if (path / archive).exists():
+            yield from _read_archive(spec, path / archive)
+            return
+    raise SourceError(f"none of {first}, {Path(first).stem}, {PYTHON_ARCHIVE} and {BINARY_ARCHIVE} is in {path}")
+
+
+def _read(path: Path, size: int) -> bytes:
     """Read what must be `size` bytes: one more at most, which is enough to see that a file is too long."""
     with path.open("rb") as stream:
         return stream.read(size + 1)
 
 
-def read_gzip(path: Path, size: int) -> bytes:
+def _read_gzip(path: Path, size: int) -> bytes:
     """Unfold what must be `size` bytes: one more at most."""
     if not path.exists():
         raise SourceError(f"{path.name} is missing in {path.parent}")
@@ -87,31 +131,31 @@ def read_members(archive: IO[bytes], names: Sequence[str], size: int) -> dict[st
     return found
 
 
-def read_cifar10_archive(spec: CIFAR10Spec, path: Path) -> Files:
+def _read_archive(spec: CIFAR10Spec, path: Path) -> Files:
     """Yield the files of a published archive: from pickled batches only if it has its MD5, from binary records always."""
-    largest = max(file.size for file in spec.files)
+    largest, expected = max(file.size for file in spec.files), spec.published[PYTHON_ARCHIVE]
     with path.open("rb") as archive:
         found = hashlib.file_digest(archive, "md5").hexdigest()
         archive.seek(0)
-        if found == spec.archive_md5:
+        if found == expected:
             names = [f"cifar-10-batches-py/{Path(file.name).stem}" for file in spec.files]
             members = read_members(archive, names, 2 * largest)
             for file, md5, name in zip(spec.files, spec.batch_md5, names, strict=True):
-                yield file, read_batch(members[name], file, md5)
+                yield file, _read_batch(members[name], file, md5)
             return
         try:
             names = [f"cifar-10-batches-bin/{file.name}" for file in spec.files]
             members = read_members(archive, names, largest)
         except FAILURES as error:
             raise SourceError(
-                f"{path.name} has md5 {found[:12]}… where the Python archive has {spec.archive_md5[:12]}…, so it is "
-                f"not unpickled, and no binary records can be read from it ({explain_failure(error)})"
+                f"{path.name} has md5 {found[:12]}… where the Python archive has {expected[:12]}…, so it is not unpickled, and "
+                f"no binary records can be read from it ({explain_failure(error)})"
             ) from error
     for file, name in zip(spec.files, names, strict=True):
         yield file, members[name]
 
 
-def read_batch(content: bytes, file: ContentFile, md5: str) -> bytes:
+def _read_batch(content: bytes, file: ContentFile, md5: str) -> bytes:
     """Turn a pickled batch into binary records; one whose MD5 is not the published one is never unpickled."""
     found = hashlib.md5(content).hexdigest()
     if found != md5:

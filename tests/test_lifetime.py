@@ -8,7 +8,7 @@ import pytest
 
 JOB = """
 import time
-from gradlab.engine.lifetime import stop_with_run
+from gradlab.lifetime import stop_with_run
 print("started", flush=True)
 stop_with_run()
 time.sleep(60)

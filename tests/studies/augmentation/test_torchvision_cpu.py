@@ -19,8 +19,8 @@ torch.library.register_fake("torchvision::nms", lambda dets, scores, iou_thresho
 
 def run_python(code: str, *, packages: Path | None = None) -> subprocess.CompletedProcess:
     """Run `code` in an interpreter of its own, which finds the modules in `packages` first."""
-    path = [*([str(packages)] if packages else []), str(Path(__file__).parent)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")])}
+    path = [*([str(packages)] if packages else []), os.environ["PYTHONPATH"]]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
 
 
@@ -40,7 +40,7 @@ def stub(tmp_path):
 def test_the_installed_torchvision_transforms_tensors():
     code = """
 import torch
-from torchvision_cpu import torchvision
+from gradlab.studies.augmentation.torchvision_cpu import torchvision
 from torchvision.transforms.functional import hflip, rotate
 x = torch.arange(4.0).reshape(1, 2, 2)
 assert torchvision.transforms.functional.hflip is hflip
@@ -53,7 +53,7 @@ assert rotate(x, 90).tolist() == [[[1, 3], [0, 2]]]
 
 def test_missing_operators_are_declared_and_the_import_made_whole(stub):
     code = """
-from torchvision_cpu import torchvision
+from gradlab.studies.augmentation.torchvision_cpu import torchvision
 import sys, torch
 assert torchvision.transforms is sys.modules["torchvision.transforms"]
 assert "iou_threshold" in str(torch.ops.torchvision.nms.default._schema)
@@ -64,10 +64,10 @@ assert "iou_threshold" in str(torch.ops.torchvision.nms.default._schema)
 
 def test_nothing_is_declared_where_the_import_works(stub):
     code = """
-import torchvision_cpu
+from gradlab.studies.augmentation.torchvision_cpu import torchvision
 import torch
-assert torchvision_cpu.torchvision.WHOLE
-assert not torchvision_cpu._declarations and not hasattr(torch.ops.torchvision, "nms")
+assert torchvision.WHOLE
+assert not hasattr(torch.ops.torchvision, "nms")
 """
     result = run_python(code, packages=stub("WHOLE = True"))
     assert result.returncode == 0, result.stderr
@@ -75,6 +75,6 @@ assert not torchvision_cpu._declarations and not hasattr(torch.ops.torchvision, 
 
 def test_any_other_failure_is_passed_on(stub):
     packages = stub("raise RuntimeError('compiled for another version of CUDA')")
-    result = run_python("import torchvision_cpu", packages=packages)
+    result = run_python("import gradlab.studies.augmentation.torchvision_cpu", packages=packages)
     assert result.returncode == 1
     assert "RuntimeError: compiled for another version of CUDA" in result.stderr

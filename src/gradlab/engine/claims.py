@@ -1,0 +1,129 @@
+"""What the results of a study say: conclusions in a sentence or two, and whether known errors of the notebook are borne out.
+
+Both are made from the results, never taken for granted: other results give other sentences and other answers. A study's module
+`claims` holds them:
+
+`CONCLUSIONS`
+    A mapping: a function that takes a `Material` and returns a sentence, or None where its cells have not run → patterns of the
+    cells (`corrected/final-*`) that the sentence comes from.
+`ERRATA`
+    A sequence of `Error`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from gradlab.engine.material import Material
+
+VERDICTS = ("confirmed", "not confirmed", "undecided", "not run")
+_WORDS = {True: "confirmed", False: "not confirmed", None: "undecided"}
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What the results say, in a sentence or two, and the names of the complete cells that say it."""
+
+    text: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the cells say about one error: their evidence in words, what is right, and whether it bears the error out.
+
+    `confirmed` is None where the evidence points neither way, or one way for one part and another way for the rest.
+    """
+
+    evidence: str
+    right: str
+    confirmed: bool | None
+
+
+@dataclass(frozen=True)
+class Error:
+    """A known error of a notebook.
+
+    Attributes
+    ----------
+    number
+        Its number among the errata of all studies.
+    source
+        The notebook and section.
+    title, claim
+        The error in a few words; what the notebook says or does.
+    cells
+        Patterns of the cells that can tell.
+    examine
+        Asks them; None where they have not all run.
+    """
+
+    number: int
+    source: str
+    title: str
+    claim: str
+    cells: Sequence[str]
+    examine: Callable[[Material], Finding | None]
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """A known error of a notebook, with what our cells show of it.
+
+    Attributes
+    ----------
+    number, study, source, title, claim
+        As in `Error`; the study's name.
+    evidence
+        What our cells show, with their figures.
+    right
+        What is right instead.
+    verdict
+        One of `VERDICTS`: whether the evidence bears the error out.
+    cells
+        The names of the cells that the evidence comes from.
+    """
+
+    number: int
+    study: str
+    source: str
+    title: str
+    claim: str
+    evidence: str
+    right: str
+    verdict: str
+    cells: tuple[str, ...]
+
+
+def conclude(material: Material) -> list[Conclusion]:
+    """Return the conclusions of a study; fewer where cells have not run."""
+    asked = getattr(material.study.claims, "CONCLUSIONS", {})
+    found = [(find(material), patterns) for find, patterns in asked.items()]
+    return [Conclusion(text[0].upper() + text[1:], material.names_done(patterns)) for text, patterns in found if text]
+
+
+def find_errata(materials: Iterable[Material]) -> list[Erratum]:
+    """Return the known errors of the studies that plan a cell, in the order of their numbers."""
+    errata = [
+        _judge(error, material)
+        for material in materials
+        if material.results
+        for error in getattr(material.study.claims, "ERRATA", ())
+    ]
+    return sorted(errata, key=lambda erratum: erratum.number)
+
+
+def _judge(error: Error, material: Material) -> Erratum:
+    found = error.examine(material)
+    return Erratum(
+        number=error.number,
+        study=material.study.name,
+        source=error.source,
+        title=error.title,
+        claim=error.claim,
+        evidence=found.evidence
+        if found
+        else "The cells that would show it have not all run under the published settings.",
+        right=found.right if found else "",
+        verdict="not run" if found is None else _WORDS[found.confirmed],
+        cells=material.names_done(error.cells),
+    )
