@@ -4,6 +4,12 @@ import pytest
 
 from gradlab.studies.regularization import twolayer
 from gradlab.studies.regularization.config import TRAINING_SIZES, Config
+from gradlab.studies.regularization.plan import cells
+
+
+def test_the_sizes_of_training_sets_are_those_of_the_plan():
+    rows = {cell.name: cell.parameters["train_rows"] for cell in cells(Config()) if "train_rows" in cell.parameters}
+    assert {end - start for name, (start, end) in rows.items() if not name.startswith("overfit")} == set(TRAINING_SIZES)
 
 
 @pytest.mark.parametrize("size", TRAINING_SIZES)

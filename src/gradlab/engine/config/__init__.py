@@ -46,8 +46,8 @@ def check_config(
             f"the study {taken[0]} ({studies[taken[0]].package}) has the name of a key, or of a folder of results; rename it"
         )
     whole, plain = _validate(make_model(studies), config, files)
-    places = find_shared_folders(whole.results, whole.data.cache, studies)
-    _refuse([(tuple(text.split(" ")[0].split(".")), text) for text in places], plain, files)
+    if shared := list(find_shared_folders(whole.results, whole.data.cache, studies)):
+        raise _refusal([(tuple(text.split(" ")[0].split(".")), text) for text in shared], plain, files)
     on = whole.studies.model_dump(by_alias=True)
     order = dict.fromkeys([*plain.get("studies", ()), *sorted(studies)])
     own = {key: getattr(whole, key) for key in Keys.model_fields}
@@ -97,17 +97,18 @@ def _validate(
             return model.model_validate(plain), plain
         except ValidationError as error:
             faults = [fault for found in error.errors(include_url=False) for fault in describe(found, model)]
-    _refuse(faults, plain, files)
-    raise AssertionError("unreachable")
+    raise _refusal(faults, plain, files)
 
 
-def _refuse(faults: Sequence[tuple[KeyPath, str]], config: Mapping[str, Any], files: Sequence[str | Path]) -> None:
-    """Raise an error that lists faults, where there are any, each with its place in a file."""
-    if faults := list(dict.fromkeys(faults)):
-        shown = [f"  {text}{find_line(files, path, config)}" for path, text in faults[:_MOST_LINES]]
-        if len(faults) > _MOST_LINES:
-            shown.append(f"  and {len(faults) - _MOST_LINES} more")
-        raise ConfigError("the configuration is refused:\n" + "\n".join(shown))
+def _refusal(
+    faults: Sequence[tuple[KeyPath, str]], config: Mapping[str, Any], files: Sequence[str | Path]
+) -> ConfigError:
+    """Return an error that lists faults, each with its place in a file."""
+    faults = list(dict.fromkeys(faults))
+    shown = [f"  {text}{find_line(files, path, config)}" for path, text in faults[:_MOST_LINES]]
+    if len(faults) > _MOST_LINES:
+        shown.append(f"  and {len(faults) - _MOST_LINES} more")
+    return ConfigError("the configuration is refused:\n" + "\n".join(shown))
 
 
 def _find_repeated_keys(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

