@@ -124,8 +124,8 @@ def make_notebook(path: Path, *cells: str, parameters: str) -> Path:
 def make_material(tmp_path: Path) -> Callable[[str, Mapping[str, Any]], Material]:
     """A function that makes the material of a study from {`<protocol>/<cell>`: (parameters, metrics) or with curves, a third}.
 
-    Cells declare the metrics that they have; what they call `seed` or `seeds` are their replicates. A cell that is None is planned
-    and has not run.
+    Cells declare the metrics that they have; what they call `seed` or `seeds` are their replicates. A cell that is None is
+    planned and has not run.
     """
 
     def make(study: str, cells: Mapping[str, Any]) -> Material:

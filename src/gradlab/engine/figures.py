@@ -32,12 +32,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import yaml
 
 from gradlab.engine.study import PROTOCOLS, Cell, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What an entry of each rule has to say beside what every entry does.
 RULES: Mapping[str, Sequence[str]] = {
@@ -125,8 +127,10 @@ def load_deviations(study: Study) -> list[Deviation]:
     return [Deviation(**entry) for entry in entries]
 
 
-def load_log(study: Study) -> pd.DataFrame:
+def load_log(study: Study) -> "pd.DataFrame":
     """Return the published log, `published/curves.csv`, in tidy form: its key column, `pass`, `split`, `metric`, `value`."""
+    import pandas as pd  # which the workflow, at each start, has no use for
+
     log = pd.read_csv(study.published / "curves.csv")
     key = log.columns[0]
     tidy = log.melt(id_vars=[key, "pass"], var_name="measure")

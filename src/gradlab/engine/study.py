@@ -19,7 +19,6 @@ modules of the package; those named above belong to planning and to the report, 
 
 import importlib
 import json
-import pkgutil
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -246,16 +245,18 @@ def discover(packages: Sequence[str] = PACKAGES) -> dict[str, Study]:
             places = importlib.import_module(name).__path__
         except (ImportError, AttributeError) as error:
             raise StudyError(f"there is no package {package} to look for studies in ({error})") from None
-        for module in sorted(pkgutil.iter_modules(places), key=lambda module: module.name):
-            full = f"{name}.{module.name}"
-            if not module.ispkg or not find_spec(f"{full}.study"):
-                continue
+        for file in sorted(file for place in places for file in Path(place).glob("*/study.py")):
+            full = f"{name}.{file.parent.name}"
+            if not file.with_name("__init__.py").exists():
+                raise StudyError(f"{file.parent} is no package: add an empty file __init__.py")
             study = getattr(importlib.import_module(f"{full}.study"), "STUDY", None)
             if not isinstance(study, Study):
                 raise StudyError(f"{full}.study holds no STUDY, a gradlab.engine.study.Study; add it")
-            if module.name in studies:
-                raise StudyError(f"two studies are called {module.name}: {studies[module.name].package} and {full}")
-            studies[module.name] = replace(study, name=module.name, package=full)
+            if file.parent.name in studies:
+                raise StudyError(
+                    f"two studies are called {file.parent.name}: {studies[file.parent.name].package} and {full}"
+                )
+            studies[file.parent.name] = replace(study, name=file.parent.name, package=full)
     return studies
 
 
