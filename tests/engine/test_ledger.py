@@ -134,7 +134,9 @@ def test_settings_are_looked_up_once_for_a_cell_however_many_ways_lead_to_it(tmp
 
 
 def test_an_entry_carries_its_figure(study):
-    study.figures += "  - {id: last.error, source: C 3, claim: e, shown: '0.9', value: '0.6', rule: erratum, tolerance: 0.1, why: misprint}"
+    study.figures += """
+  - {id: last.error, source: C 3, claim: e, shown: "0.9", value: "0.6", rule: erratum, tolerance: 0.1, why: misprint}
+"""
     entry = study()["last.error"]
     assert (entry.study, entry.source, entry.rule, entry.limit) == ("made", "C 3", "erratum", "0.1")
     assert (entry.published, entry.shown, entry.why) == ("0.6", "0.9", "misprint")

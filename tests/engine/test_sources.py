@@ -58,11 +58,6 @@ def test_a_package_that_is_installed_under_another_name_than_its_module(tmp_path
     assert imported_packages(tmp_path / "module.py") == {"PyYAML": version("pyyaml"), "pillow": version("pillow")}
 
 
-def test_the_cifar10_notebooks_need_no_torch(project):
-    for name in ("two_layer", "gradient_check", "lambda_search"):
-        assert "torch" not in imported_packages(project / f"notebooks/regularization/{name}.ipynb")
-
-
 def test_relative_imports_are_followed_wherever_they_start(package):
     (package / "b.py").write_text("from . import lonely\nfrom .inner import c\nimport numpy")
     (package / "inner/c.py").write_text("from ..a import thing")
