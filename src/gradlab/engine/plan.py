@@ -66,7 +66,7 @@ def plan_cells(studies: Mapping[str, Study], sections: Mapping[str, Any]) -> dic
     return cells
 
 
-def make_plan(
+def describe_cells(
     cells: Mapping[str, Cell],
     studies: Mapping[str, Study],
     *,
@@ -75,7 +75,7 @@ def make_plan(
     device: str,
     prepared_by: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the plan of cells, from what is in the working directory, which is the project.
+    """Return what a plan holds of cells, from what is in the working directory, which is the project.
 
     Parameters
     ----------
@@ -93,11 +93,10 @@ def make_plan(
     Returns
     -------
     dict
-        `cells`: for each key what `gradlab.engine.study.cell_as_json` returns, and: `given`, what its notebook is given but for
+        For each key what `gradlab.engine.study.cell_as_json` returns, and: `given`, what its notebook is given but for
         `output`; `inputs`, files of other cells and of data sets; `imports`, the modules that its notebook imports; `packages`,
         the versions of other packages that these import; `recipe`, a digest of all this with the contents of the files and the
         recipes of the cells that it reads. So a change is a change of all cells that depend on it.
-        `paths`: folders from which studies are imported, beside the package's own.
 
     Raises
     ------
@@ -137,10 +136,7 @@ def make_plan(
             "packages": packages,
             "recipe": digest_content(recipe),
         }
-    return {
-        "cells": {key: planned[key] for key in cells},
-        "paths": sorted({str(root.parent) for root in roots if root != PACKAGE}),
-    }
+    return {key: planned[key] for key in cells}
 
 
 def find_studies(plan: Mapping[str, Any]) -> dict[str, Study]:
@@ -165,9 +161,7 @@ def _fill_in(cell: Cell, results: Path, data: Path, device: str) -> dict[str, An
 
 def find_roots(studies: Iterable[Study]) -> tuple[Path, ...]:
     """Return the folders of this package and of every package that holds a study."""
-    others = {
-        study.published.parents[study.package.count(".") + 1] / study.package.partition(".")[0] for study in studies
-    }
+    others = {study.published.parents[study.package.count(".")] for study in studies}
     return (PACKAGE, *sorted(others - {PACKAGE}))
 
 

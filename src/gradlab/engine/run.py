@@ -12,7 +12,7 @@ from gradlab.data import DATASETS, digest_preparing, is_outdated
 from gradlab.engine.config import ConfigError, check_config, lay_over, read_config, read_packages
 from gradlab.engine.figures import FigureError, check_figures
 from gradlab.engine.notebook import ParameterError
-from gradlab.engine.plan import make_plan, plan_cells
+from gradlab.engine.plan import describe_cells, plan_cells
 from gradlab.engine.preflight import SurroundingsError, check_folders
 from gradlab.engine.study import Cell, Study, StudyError, discover
 from gradlab.files import remedy_of, save_json
@@ -40,7 +40,7 @@ class Run:
     device
         `cpu` or `cuda`.
     plan
-        What is written before the first job starts, see `gradlab.engine.plan.make_plan`.
+        What is written before the first job starts, as `plan_run` makes it.
     """
 
     studies: Mapping[str, Study]
@@ -106,7 +106,11 @@ def plan_run(config: Mapping[str, Any], files: Sequence[str | Path]) -> Run:
         "studies": list(studies),
         "time_limit": settings.time_limit,
         "datasets": {name: {"destination": str(DATA / name), **settings.data.for_dataset(name)} for name in DATASETS},
-        **make_plan(cells, studies, results=results, data=DATA, device=device, prepared_by=digest_preparing()),
+        # Folders from which studies are imported, beside the package's own.
+        "paths": [str(Path(package).absolute().parent) for package in packages if "/" in package],
+        "cells": describe_cells(
+            cells, studies, results=results, data=DATA, device=device, prepared_by=digest_preparing()
+        ),
     }
     return Run(studies, cells, results, device, plan)
 
