@@ -1,4 +1,4 @@
-"""What the sections of the report leave out where a study has more than their plots can show."""
+"""Which batch sizes the plots of the section show where there are more than colours."""
 
 from gradlab.studies.batch_size.section import choose_drawn
 
