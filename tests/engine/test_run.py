@@ -94,7 +94,10 @@ def test_one_run_at_a_time(project):
     run = project()
     lock, warning = begin(run, here=True)
     assert (warning, json.loads(run.plan_file.read_text())) == ("", run.plan)
-    program = f"from filelock import FileLock, Timeout\ntry: FileLock({LOCK!r}).acquire(timeout=0)\nexcept Timeout: print('held')"
+    program = (
+        "from filelock import FileLock, Timeout\n"
+        f"try: FileLock({LOCK!r}).acquire(timeout=0)\nexcept Timeout: print('held')"
+    )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "held\n"
     lock.release()
     begin(run, here=True)[0].release()
