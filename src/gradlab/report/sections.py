@@ -51,7 +51,7 @@ def _show_figures(material: Material) -> list[Block]:
         [
             entry.claim,
             entry.published,
-            Cited(_join(print_reproduced(entry)), entry.cells),
+            Cited(_enclose(*print_reproduced(entry)), entry.cells),
             f"{SYMBOLS[entry.verdict]} {entry.verdict}",
         ]
         for entry in material.entries
@@ -60,7 +60,7 @@ def _show_figures(material: Material) -> list[Block]:
         header.append("Corrected")
         for row, entry in zip(rows, material.entries, strict=True):
             cells = [cell.name for cell in material.corrected(entry.id)]
-            row.append(Cited(_join(print_corrected(entry)), cells))
+            row.append(Cited(_enclose(*print_corrected(entry)), cells))
     return [Table("The published figures beside ours.", header, rows)]
 
 
@@ -73,7 +73,7 @@ def _show_metrics(material: Material, done: Sequence[CellResult]) -> list[Block]
             measuring = [cell for cell in cells if metric in cell.planned.metrics]
             if all(_is_number(cell, metric) for cell in measuring):
                 arm = summarise_arm(list(collect_runs(measuring, metric).values()))
-                value = _join(print_mean(arm.n, arm.missing, arm.mean, arm.mean_interval))
+                value = _enclose(*print_mean(arm.n, arm.missing, arm.mean, arm.mean_interval))
                 rows.append([metric, label, Cited(value, [cell.name for cell in measuring])])
     caption = "What else was measured; over several seeds, the mean with its 95 % interval."
     return [Table(caption, ["Metric", "Cell", "Ours"], rows)] if rows else []
@@ -109,5 +109,5 @@ def _group_repeats(done: Sequence[CellResult]) -> list[tuple[str, list[CellResul
     return [(f"{label_family(cells)}, {cells[0].protocol}", cells) for cells in groups]
 
 
-def _join(parts: Iterable[str]) -> str:
-    return " ".join(filter(None, parts))
+def _enclose(value: str, detail: str) -> str:
+    return f"{value} ({detail})" if detail else value
