@@ -251,7 +251,8 @@ def _read(file: Path) -> list[tuple[dict[str, Any], int]]:
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise FigureError(f"{file}{where}: this is not YAML ({getattr(error, 'problem', None) or error})") from None
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise FigureError(f"{file}{where}: this is not YAML ({reason})") from None
     entries = content.get("figures") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise FigureError(
