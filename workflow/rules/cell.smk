@@ -1,5 +1,6 @@
-# How any cell is run: a rule for each notebook, whose jobs are its cells. The manifests decide which run. What is missing, was made from something else than is planned, or is no longer what was
-# written, runs again, and nothing else does, whatever the ages of files and Snakemake's own records say.
+# How any cell is run: a rule for each notebook, whose jobs are its cells. The manifests decide which run. What is missing, was made
+# from something else than is planned, or is no longer what was written, runs again, and nothing else does, whatever the ages of
+# files and Snakemake's own records say.
 
 import re
 
@@ -48,12 +49,16 @@ class TimeLeft:
 time_left = TimeLeft()
 
 
-def result_file(file):
-    """A file that a cell writes, marked for `snakemake --report`; its caption has its name, or is that of any plot."""
-    caption = file if os.path.exists(f"workflow/report/captions/{file}.rst") else "figure"
+def result_file(file, study):
+    """A file that a cell writes, marked for `snakemake --report`, with the study's own caption where it has one for this name."""
+    general = "plot" if file.endswith(".svg") else "file"
+    captions = [
+        study.published.with_name("captions") / f"{file}.rst",
+        *(PROJECT / f"workflow/report/captions/{name}.rst" for name in (file, general)),
+    ]
     return report(
         RESULTS / "{name}" / file,
-        caption=f"../report/captions/{caption}.rst",
+        caption=str(next(filter(Path.exists, captions))),
         category=lambda wildcards: RUN.studies[CELLS[wildcards.name].study].title,
         subcategory=lambda wildcards: CELLS[wildcards.name].protocol,
         labels=lambda wildcards: {"cell": CELLS[wildcards.name].name, "file": file},
@@ -71,7 +76,7 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
         input:
             needed_by,
         output:
-            [result_file(file) for file in (*sample.outputs, "manifest.json")],
+            [result_file(file, RUN.studies[sample.study]) for file in (*sample.outputs, "manifest.json")],
         log:
             RESULTS / "logs/{name}.ipynb",
         wildcard_constraints:

@@ -13,7 +13,8 @@ A study is a package with these modules:
 `section`, where the report's default section is not enough
     `show(material)`, which returns the blocks of its section.
 
-Beside them, `published/` holds what was printed: `figures.yaml`, see `gradlab.engine.figures`, and logs. Notebooks import other
+Beside them, `published/` holds what was printed: `figures.yaml`, see `gradlab.engine.figures`, and logs; and `captions/`, for
+`snakemake --report`, may hold `<file>.rst` for a file that its cells write. Notebooks import other
 modules of the package; those named above belong to planning and to the report, and no notebook imports them.
 """
 
