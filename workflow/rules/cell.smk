@@ -1,5 +1,6 @@
-# How any cell is run: a rule for each notebook, whose jobs are its cells. The manifests decide which run. What is missing, was made from something else than is planned, or is no longer what was
-# written, runs again, and nothing else does, whatever the ages of files and Snakemake's own records say.
+# How any cell is run: a rule for each notebook, whose jobs are its cells. The manifests decide which run. What is missing, was made
+# from something else than is planned, or is no longer what was written, runs again, and nothing else does, whatever the ages of
+# files and Snakemake's own records say.
 
 import re
 
