@@ -87,7 +87,7 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
             given=lambda wildcards: RUN.plan["cells"][wildcards.name]["given"],
             template=template,
         group:
-            "short" if needs.minutes <= 10 and not needs.local else None
+            lambda wildcards: RUN.group_of(wildcards.name)
         localrule: needs.local
         message:
             "{wildcards.name}{time_left} with {params.given}"

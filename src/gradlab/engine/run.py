@@ -19,6 +19,7 @@ from gradlab.files import remedy_of, save_json
 from gradlab.lab.devices import DeviceError, check_device, resolve_device
 
 CUDA_MEMORY = 6000  # megabytes that CUDA's libraries take alone, by estimate
+SHORT = 10  # minutes of a cell that may share a job of a cluster, at most
 DATA = Path("results/data")  # a folder, or a link to one; all studies share it
 LOCK = ".snakemake/run.lock"
 # What is refused before anything runs, each with a message for the person who started the run.
@@ -72,6 +73,15 @@ class Run:
         """How many GPUs a cell takes."""
         return int(self.device == "cuda" and self.cells[key].device is not None)
 
+    def group_of(self, key: str) -> str | None:
+        """The group of cells with which a cell may share a job of a cluster; None for a job, or none, of its own.
+
+        A cell that waits for others is in no group: it could make two groups wait for one another, which Snakemake refuses.
+        """
+        cell = self.cells[key]
+        short = cell.resources.minutes <= SHORT and not cell.resources.local and not cell.sources
+        return "short" if short else None
+
     def memory_of(self, key: str) -> int:
         """Megabytes that a cell takes."""
         return max(self.cells[key].resources.memory, CUDA_MEMORY * self.gpus_of(key))
@@ -107,7 +117,7 @@ def plan_run(config: Mapping[str, Any], files: Sequence[str | Path]) -> Run:
         "time_limit": settings.time_limit,
         "datasets": {name: {"destination": str(DATA / name), **settings.data.for_dataset(name)} for name in DATASETS},
         # Folders from which studies are imported, beside the package's own.
-        "paths": [str(Path(package).absolute().parent) for package in packages if "/" in package],
+        "paths": [str(Path(package).parent) for package in packages if "/" in package],
         "cells": describe_cells(
             cells, studies, results=results, data=DATA, device=device, prepared_by=digest_preparing()
         ),
