@@ -54,9 +54,9 @@ def test_what_the_command_line_says_is_laid_over_the_file(project):
     assert (off.cells, off.plan["cells"], off.plan["studies"]) == ({}, {}, [])
 
 
-def test_a_plan_tells_jobs_all_that_they_need(project, tmp_path):
+def test_a_plan_tells_jobs_all_that_they_need(project):
     plan = project(time_limit=5).plan
-    assert plan["paths"] == [str(tmp_path)]
+    assert plan["paths"] == ["."]
     assert plan["time_limit"] == 5
     assert plan["datasets"].keys() == DATASETS.keys()
     assert json.loads(json.dumps(plan)) == plan
