@@ -99,7 +99,7 @@ bench: data  ## Time what is fast beside other ways of doing it, for benchmarks/
 coverage: data  ## Measure which lines and branches of the package its unit tests run.
 	@$(PYTEST) -m "not workflow and not system" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-mutants: setup  ## Change four modules bit by bit, and count the changes that their tests notice.
+mutants: setup  ## Change three modules bit by bit, and count the changes that their tests notice.
 	@$(PY) -m mutmut run --max-children 2
 	@$(PY) -m mutmut results --all true | awk -F '[.:] *' '{all[$$2]++; seen[$$2] += $$4 == "killed" || $$4 == "timeout"} \
 		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'

@@ -58,7 +58,7 @@ def run_cells(
     metrics: Mapping[str, Mapping[str, Any]],
     curves: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict[str, CellResult]:
-    """Write the plan of cells, and the results of those that have metrics, by key, into a folder; return all as they are read."""
+    """Write the plan of cells, and the results of those that have metrics, by key, into a folder; return all as read."""
     planned = {cell.key: cell for cell in cells}
     for key, written in metrics.items():
         table = pd.DataFrame(columns=["metric", "value"]) if curves is None or key not in curves else curves[key]

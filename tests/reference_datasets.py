@@ -181,6 +181,17 @@ def make_cifar10(mirror: str = "http://127.0.0.1:9/") -> MadeCIFAR10:
     return MadeCIFAR10(spec, content, batches, pixels, labels, python_archive, npm_members)
 
 
+FASHION, CIFAR = make_fashion_mnist(), make_cifar10()
+BINARY_ARCHIVE = tar_gz({f"cifar-10-batches-bin/{name}": content for name, content in CIFAR.content.items()})
+
+
+def npy(values: np.ndarray) -> bytes:
+    """Write an array as `np.save` does."""
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()
+
+
 def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
     """Write files into a new folder and return it."""
     folder.mkdir(parents=True, exist_ok=True)

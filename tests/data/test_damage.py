@@ -22,13 +22,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from reference_datasets import (
+    CIFAR,
+    FASHION,
     Hostile,
     Made,
     idx_bytes,
     install_package_managers,
-    make_cifar10,
-    make_fashion_mnist,
     md5,
+    npy,
     row_png,
     serve_on_loopback,
     tar_gz,
@@ -44,9 +45,8 @@ from gradlab.data.identity import SPECS
 from gradlab.data.prepare import prepare
 from gradlab.data.sources import FetchSettings
 
-FASHION, CIFAR = make_fashion_mnist(), make_cifar10()
 LOAD = {"fashion_mnist": load_fashion_mnist, "cifar10": load_cifar10}
-ARCHIVE, BINARY_ARCHIVE = "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"
+ARCHIVE, RECORDS_ARCHIVE = "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FASHION.content
 BATCH, RECORD = "data_batch_2.bin", 3073
 PAGE = b"<!DOCTYPE html>\n<title>Log in to the network</title>\n"
@@ -162,7 +162,7 @@ CONTENT_CASES = [
     ),
     Case("bit of a pixel", FASHION, "official", PACKED_PIXEL, f"{IMAGES} has sha256", trusted=True),
     Case("bit of a pixel", FASHION, "packages", PACKED_PIXEL, f"{IMAGES} has sha256"),
-    Case("bit of a pixel, packed", CIFAR, "local", {BINARY_ARCHIVE: binary_archive(RECORDS)}, f"{BATCH} has md5"),
+    Case("bit of a pixel, packed", CIFAR, "local", {RECORDS_ARCHIVE: binary_archive(RECORDS)}, f"{BATCH} has md5"),
     Case("bit of a pixel", CIFAR, "cache", RECORDS, f"damaged: {BATCH} has md5"),
 ]
 
@@ -239,7 +239,7 @@ SOURCE_CASES = [
     archived(
         "bomb", "official", tar_gz({"readme": bytes(1 << 24)}), "unfolds to more than 221,256 bytes", trusted=True
     ),
-    Case("header bomb", CIFAR, "local", {BINARY_ARCHIVE: header_bomb(1 << 24)}, "unfolds to more than 110,628 bytes"),
+    Case("header bomb", CIFAR, "local", {RECORDS_ARCHIVE: header_bomb(1 << 24)}, "unfolds to more than 110,628 bytes"),
     # Pickles: another batch's, a damaged one, one that runs code.
     Case("swapped", CIFAR, "local", swap(CIFAR.batches, "data_batch_1", "data_batch_2"), NOT_UNPICKLED),
     Case(
@@ -393,8 +393,8 @@ def test_damaged_cache_is_healed_by_the_next_source(case, scene, caplog, capsys)
     ("made", "files", "reason"),
     [
         (FASHION, {**FASHION.published, ZIPPED: gzip.compress(bytes(1 << 26))}, "more bytes than the 5,504 expected"),
-        (CIFAR, {BINARY_ARCHIVE: tar_gz({"readme": bytes(1 << 26)})}, "the archive unfolds to more than"),
-        (CIFAR, {BINARY_ARCHIVE: header_bomb(1 << 26)}, "the archive unfolds to more than"),
+        (CIFAR, {RECORDS_ARCHIVE: tar_gz({"readme": bytes(1 << 26)})}, "the archive unfolds to more than"),
+        (CIFAR, {RECORDS_ARCHIVE: header_bomb(1 << 26)}, "the archive unfolds to more than"),
     ],
     ids=["gzip", "member", "header"],
 )
@@ -465,12 +465,6 @@ def prepared(made: Made, folder: Path) -> Path:
     return folder / "arrays"
 
 
-def npy(values: np.ndarray, save: Callable[..., None] = np.save) -> bytes:
-    stream = io.BytesIO()
-    save(stream, values)
-    return stream.getvalue()
-
-
 def described(**changes: object) -> Callable[[bytes], bytes]:
     """Return a function that changes the entry of `test_labels.npy` in dataset.json."""
 
@@ -480,6 +474,11 @@ def described(**changes: object) -> Callable[[bytes], bytes]:
         return json.dumps(description).encode()
 
     return change
+
+
+def npz(values: np.ndarray) -> bytes:
+    np.savez(stream := io.BytesIO(), values)
+    return stream.getvalue()
 
 
 NPY, JSON = "test_labels.npy", "dataset.json"
@@ -494,7 +493,7 @@ UNCLOSED = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<i8', 'fortran_order': False, '
         (NPY, lambda content: content[:40], "test_labels.npy is no array"),
         (NPY, lambda content: b"", "test_labels.npy is no array"),
         (NPY, lambda content: PAGE, "test_labels.npy is no array"),
-        (NPY, lambda content: npy(np.zeros(3, np.int64), np.savez), "test_labels.npy is no array"),
+        (NPY, lambda content: npz(np.zeros(3, np.int64)), "test_labels.npy is no array"),
         (NPY, lambda content: UNCLOSED + bytes(200), "test_labels.npy is no array"),
         (NPY, lambda content: content + bytes(8), "test_labels.npy has 160 bytes, expected 152"),
         (NPY, lambda content: npy(np.zeros(3, ">i8")), r"is >i8 \(3,\), where dataset.json says"),

@@ -19,13 +19,15 @@ import pytest
 import requests
 from reference_datasets import (
     APT_GET,
+    BINARY_ARCHIVE,
+    CIFAR,
+    FASHION,
     Server,
     install_package_managers,
     install_tool,
     make_cifar10,
     make_fashion_mnist,
     serve_on_loopback,
-    tar_gz,
     write_files,
     write_plan,
 )
@@ -38,13 +40,11 @@ from gradlab.data.identity import CIFAR10, FASHION_MNIST, SPECS, verify
 from gradlab.data.sources import FetchSettings
 
 TESTS = Path(__file__).parents[1]
-FASHION = make_fashion_mnist()
-CIFAR = make_cifar10()
 
 
-@pytest.fixture(params=["fashion_mnist", "cifar10"])
+@pytest.fixture(params=[FASHION, CIFAR], ids=lambda made: made.spec.name)
 def made(request):
-    return {"fashion_mnist": FASHION, "cifar10": CIFAR}[request.param]
+    return request.param
 
 
 @pytest.fixture
@@ -125,7 +125,6 @@ SOME = list(FASHION.content)[:2]
 MIXED = {name: FASHION.content[name] for name in SOME} | {
     name: data for name, data in FASHION.published.items() if name.removesuffix(".gz") not in SOME
 }
-BINARY_ARCHIVE = tar_gz({f"cifar-10-batches-bin/{name}": data for name, data in CIFAR.content.items()})
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from filelock import FileLock
-from reference_datasets import (
-    Hostile,
-    make_cifar10,
-    make_fashion_mnist,
-    row_png,
-    write_files,
-    write_plan,
-)
+from reference_datasets import CIFAR, FASHION, Hostile, row_png, write_files, write_plan
 
 from gradlab.data import DATASETS, DatasetError, is_outdated, load_cifar10, load_fashion_mnist
 from gradlab.data import __main__ as command
@@ -36,13 +29,10 @@ from gradlab.data.decode import (
 from gradlab.data.identity import CIFAR10, FASHION_MNIST, SPECS, ContentError, verify
 from gradlab.data.prepare import prepare, standardise
 
-FASHION = make_fashion_mnist()
-CIFAR = make_cifar10()
 
-
-@pytest.fixture(params=["fashion_mnist", "cifar10"])
+@pytest.fixture(params=[FASHION, CIFAR], ids=lambda made: made.spec.name)
 def made(request):
-    return {"fashion_mnist": FASHION, "cifar10": CIFAR}[request.param]
+    return request.param
 
 
 # --- formats ---

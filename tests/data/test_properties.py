@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import io
 import json
 import statistics
 import tempfile
@@ -14,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from reference_datasets import (
+    BINARY_ARCHIVE,
+    CIFAR,
+    FASHION,
     idx_bytes,
-    make_cifar10,
-    make_fashion_mnist,
+    npy,
     python2_pickle,
     record_bytes,
     row_png,
-    tar_gz,
     write_files,
 )
 
@@ -38,11 +38,6 @@ from gradlab.data.fetch import fetch
 from gradlab.data.identity import ContentError, ContentFile, verify
 from gradlab.data.prepare import prepare, standardise
 from gradlab.data.sources import FetchSettings
-
-FASHION = make_fashion_mnist()
-CIFAR = make_cifar10()
-
-BINARY_ARCHIVE = tar_gz({f"cifar-10-batches-bin/{name}": data for name, data in CIFAR.content.items()})
 
 # How long an example takes says more about the machine than about the code.
 any_time = settings(deadline=None)
@@ -263,12 +258,6 @@ def test_standardise_takes_each_image_alone_and_each_pixel_wherever_it_is(pixels
 
 
 # --- preparing ---
-
-
-def npy(values: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, values)
-    return stream.getvalue()
 
 
 @st.composite

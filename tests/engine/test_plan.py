@@ -16,7 +16,7 @@ from gradlab.data import DATASETS
 from gradlab.engine import cell as runner
 from gradlab.engine.manifest import find_outdated
 from gradlab.engine.notebook import ParameterError
-from gradlab.engine.plan import describe_report, find_roots, find_studies, is_rendered, make_plan, plan_cells
+from gradlab.engine.plan import describe_cells, describe_report, find_roots, find_studies, is_rendered, plan_cells
 from gradlab.engine.study import Cell, Resources, StudyError
 from gradlab.files import save_json
 
@@ -102,7 +102,8 @@ def study(tmp_path, monkeypatch):
     def plan(*, prepared_by="a", device="cpu", **changes):
         planned = {cell.key: replace(cell, **changes.get(cell.name, {})) for cell in cells}
         folders = {"results": Path("results"), "data": Path("results/data")}
-        return make_plan(planned, {"made": made}, **folders, device=device, prepared_by={"prepare": prepared_by})
+        made_by = {"prepare": prepared_by}
+        return {"cells": describe_cells(planned, {"made": made}, **folders, device=device, prepared_by=made_by)}
 
     for key in KEYS:
         for name in ("metrics.json", "curves.csv", "notebook.ipynb", "plot.svg"):
@@ -120,7 +121,7 @@ def study(tmp_path, monkeypatch):
 def test_what_a_plan_says_of_a_cell(study, tmp_path):
     plan = study.plan(device="cuda")
     own = study.made.published.parent.relative_to(tmp_path)
-    assert list(plan["cells"]) == KEYS and plan["paths"] == [f"{tmp_path}"]
+    assert list(plan["cells"]) == KEYS
     first, second, third, other = plan["cells"].values()
     metrics = [f"results/{key}/metrics.json" for key in (SECOND, FIRST)]
     assert first["given"] == {"value": 1} and second["given"] == {"value": 1, "one": metrics[1]}
@@ -141,7 +142,7 @@ def test_what_was_run_as_planned_is_not_run_again(study):
 def test_the_runner_leaves_a_cell_as_planned(study, tmp_path):
     """Whatever the manifests of these tests hold: a real one holds it too, and its notebook imports from the study."""
     shutil.rmtree(tmp_path / f"results/{FIRST}")
-    save_json(tmp_path / "results/plan.json", study.plan())
+    save_json(tmp_path / "results/plan.json", study.plan() | {"paths": [str(tmp_path)]})
     assert runner.main(["results/plan.json", FIRST]) == 0
     assert FIRST not in study.outdated()
 
@@ -241,7 +242,7 @@ def test_a_recipe_is_the_same_wherever_the_project_lies(study, tmp_path, monkeyp
         shutil.copytree(tmp_path / part, tmp_path / "moved" / part)
     monkeypatch.chdir(tmp_path / "moved")
     monkeypatch.setattr("gradlab.engine.plan.PACKAGE", tmp_path / "moved/src/gradlab")
-    there = make_plan(
+    there = describe_cells(
         {OTHER: make("other", notebook="alone", data={"images": DATA})},
         {},
         results=Path("results"),
@@ -249,7 +250,7 @@ def test_a_recipe_is_the_same_wherever_the_project_lies(study, tmp_path, monkeyp
         device="cpu",
         prepared_by={"prepare": "a"},
     )
-    assert there["cells"][OTHER]["recipe"] == here
+    assert there[OTHER]["recipe"] == here
 
 
 def test_notebooks_that_do_not_take_what_they_would_be_given_are_refused(study):

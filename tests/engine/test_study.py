@@ -8,7 +8,7 @@ from conftest import make_notebook
 from made_studies import make_study, run_cells, write
 
 from gradlab.engine.ledger import build_ledger
-from gradlab.engine.plan import make_plan
+from gradlab.engine.plan import describe_cells
 from gradlab.engine.schedule import Schedule
 from gradlab.engine.study import (
     Cell,
@@ -110,7 +110,7 @@ def test_no_name_of_a_parameter_has_a_meaning(name, tmp_path, monkeypatch):
 
     def plan(cell):
         folders = {"results": Path("results"), "data": Path("data")}
-        return make_plan({cell.key: cell}, {}, **folders, device="cuda", prepared_by={"d": "0"})["cells"][cell.key]
+        return describe_cells({cell.key: cell}, {}, **folders, device="cuda", prepared_by={"d": "0"})[cell.key]
 
     one, two = make("results/made/published/other/metrics.json", "d"), make("d")
     assert plan(one)["given"] == one.parameters and plan(one)["inputs"] == []

@@ -23,6 +23,8 @@ from gradlab.files import sha256
 from gradlab.report.build import render_report
 
 SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake", "--nocolor")
+# The configuration of the tiny study alone, in a copy that `copy_tiny` made.
+TINY = ("--configfile", "tiny.yaml")
 PARTS = ("Snakefile", "benchmarks", "config", "notebooks", "profiles", "pyproject.toml", "src", "workflow")
 
 
@@ -56,7 +58,7 @@ class Copy:
     def planned(self, *targets: str, **variables: str) -> set[str]:
         """The first word of the message of every job that a run would start: a cell's name, or what the job does."""
         return set(
-            re.findall(r"^Job \d+: (\S+)", self.snakemake(*targets, "--dry-run", **variables).stdout, re.MULTILINE)
+            re.findall(r"^ *Job \d+: (\S+)", self.snakemake(*targets, "--dry-run", **variables).stdout, re.MULTILINE)
         )
 
     def read(self, path: str) -> Any:
@@ -90,11 +92,26 @@ def copy_project(project: Path, prepared_data: Path, tmp_path_factory: pytest.Te
     return copy
 
 
-@pytest.fixture
-def linked(quick: Copy, tmp_path: Path) -> Copy:
-    """The quick study once more, to be damaged: its files are hard links to those that all share. To change one, replace it."""
-    copy = Copy(tmp_path / "project", quick.options)
-    shutil.copytree(quick.root, copy.root, symlinks=True, copy_function=os.link)
+@pytest.fixture(scope="session")
+def copy_tiny(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Copy]:
+    """A function that copies the project with the tiny study in it, without data, and with all other studies off."""
+
+    def copy(*options: str) -> Copy:
+        root = tmp_path_factory.mktemp("tiny")
+        copy_parts(project, root, PARTS)
+        copy_parts(project / "tests", root, ["studies_of_tests"])
+        copy_parts(project / "tests/notebooks", root / "notebooks", ["tiny"])
+        shutil.copy2(project / "tests/studies_of_tests/tiny.yaml", root)
+        return Copy(root, (*TINY, *options))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def tiny(copy_tiny: Callable[..., Copy]) -> Copy:
+    """A copy in which the tiny study has run."""
+    copy = copy_tiny()
+    copy.snakemake()
     return copy
 
 
@@ -104,6 +121,33 @@ def quick(copy_project: Callable[..., Copy]) -> Copy:
     copy = copy_project("--configfile", "config/quick.yaml")
     copy.snakemake()
     return copy
+
+
+def link(copy: Copy, root: Path) -> Copy:
+    """Copy a copy by hard links, to be damaged. To change a file, replace it."""
+    said = shutil.ignore_patterns("terminal.txt")
+    shutil.copytree(copy.root, root, symlinks=True, copy_function=os.link, ignore=said)
+    return Copy(root, copy.options)
+
+
+def replace_text(file: Path, old: str, new: str) -> None:
+    """Replace text in a file that may be a hard link, and leave what it is linked with as it is."""
+    before = file.read_text(encoding="utf-8")
+    assert old in before, f"{file} does not hold {old!r}"
+    file.unlink()
+    file.write_text(before.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.fixture
+def linked_tiny(tiny: Copy, tmp_path: Path) -> Copy:
+    """The tiny study once more, as hard links, to be damaged."""
+    return link(tiny, tmp_path / "project")
+
+
+@pytest.fixture
+def linked_quick(quick: Copy, tmp_path: Path) -> Copy:
+    """The quick study once more, as hard links, to be damaged."""
+    return link(quick, tmp_path / "project")
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:
@@ -119,7 +163,7 @@ def kill_all(process: subprocess.Popen[str]) -> None:
 def find_outputs(results: Path) -> dict[str, str]:
     """The SHA-256 of everything in a folder of results that does not tell when it was made, or how long that took."""
     told = ("notebook.ipynb", "manifest.json", "report.html", "repeatability.json")
-    folders = ("pages", "logs", "benchmarks")
+    folders = ("pages", "logs")
     return {
         path.relative_to(results).as_posix(): sha256(path)
         for path in sorted(results.rglob("*"))
@@ -143,19 +187,9 @@ def copy_results(quick: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return Path("results/quick")  # the paths in the plan are relative to the project
 
 
-@pytest.fixture
-def render(quick: Copy) -> Callable[[Path], Path]:
-    """A function that renders the report of results that were copied."""
-
-    def render(root: Path) -> Path:
-        return render_report(
-            root / "plan.json",
-            published=quick.root / "workflow/published",
-            templates=quick.root / "workflow/report",
-            data=root.parent / "data",
-        )
-
-    return render
+def render(root: Path) -> Path:
+    """Render the report of results, in the working directory."""
+    return render_report(root / "plan.json", data=root.parent / "data")
 
 
 @pytest.fixture(scope="session")

@@ -3,27 +3,24 @@
 import re
 
 import pytest
+from workflow.test_tiny import CHOICE, HALVES, PUBLISHED, SEARCHES, STARTS
 
-pytestmark = [pytest.mark.workflow, pytest.mark.timeout(600)]
-
-
-def find_groups(terminal):
-    """The cells of every group job, in the order of their groups' names: {name: [cells, ...]}."""
-    groups = {}
-    for name, jobs in re.findall(r"Group job (\w+) .*\n\n((?: {4}.*\n)+)", terminal):
-        groups.setdefault(name, []).append(re.findall(r"^ +Job \d+: ([\w./-]+)", jobs, re.MULTILINE))
-    return groups
+pytestmark = pytest.mark.workflow
 
 
-def test_cells_of_seconds_share_jobs(copy_project):
-    copy = copy_project("--configfile", "config/quick.yaml")
-    terminal = copy.snakemake("--profile", "workflow/profiles/slurm", "--dry-run").stdout
+def test_short_cells_that_wait_for_no_other_share_jobs(copy_tiny):
+    copy = copy_tiny()
+    # A seventh such cell, so that one job does not hold them all.
+    with copy.edited("tiny.yaml", "starts: [0, 1, 2]", "starts: [0, 1, 2, 3]"):
+        terminal = copy.snakemake("--profile", "workflow/profiles/slurm", "--dry-run").stdout
     assert "Using profiles workflow/profiles/slurm and workflow specific profile profiles/default" in terminal
-    cells = set(re.findall(r"Job \d+: (\w+/\w+/[\w-]+)", terminal))
-    groups = find_groups(terminal)
-    grouped = [cell for jobs in groups.values() for job in jobs for cell in job]
-    assert len(grouped) == len(set(grouped))
-    assert set(grouped) <= cells
-    tiny = {cell for cell in cells if re.search(r"^autodiff/|/gradient_check$", cell)}
-    assert {cell for job in groups["seconds"] for cell in job} == tiny
-    assert max(len(job) for job in groups["seconds"]) == 6
+    jobs = [
+        re.findall(r"^ +Job \d+: ([\w./-]+)", job, re.MULTILINE)
+        for job in re.findall(r"Group job short .*\n\n((?: {4}.*\n)+)", terminal)
+    ]
+    assert sorted(map(len, jobs)) == [1, 6]
+    assert {cell for job in jobs for cell in job} == PUBLISHED - {"tiny/published/mean"} | STARTS | {
+        "tiny/corrected/start-3"
+    }
+    alone = set(re.findall(r"^Job \d+: (tiny/[\w./-]+)", terminal, re.MULTILINE))
+    assert alone == {"tiny/published/mean", CHOICE} | SEARCHES | HALVES

@@ -1,5 +1,6 @@
-# How any cell is run: a rule for each notebook, whose jobs are its cells. The manifests decide which run. What is missing, was made from something else than is planned, or is no longer what was
-# written, runs again, and nothing else does, whatever the ages of files and Snakemake's own records say.
+# How any cell is run: a rule for each notebook, whose jobs are its cells. The manifests decide which run. What is missing, was made
+# from something else than is planned, or is no longer what was written, runs again, and nothing else does, whatever the ages of
+# files and Snakemake's own records say.
 
 import re
 
@@ -86,7 +87,7 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
             given=lambda wildcards: RUN.plan["cells"][wildcards.name]["given"],
             template=template,
         group:
-            "short" if needs.minutes <= 10 and not needs.local else None
+            lambda wildcards: RUN.group_of(wildcards.name)
         localrule: needs.local
         message:
             "{wildcards.name}{time_left} with {params.given}"

@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             files=cell.outputs,
             metrics=cell.metrics,
             recipe=planned["recipe"],
-            paths=plan["paths"],
+            paths=[os.path.abspath(path) for path in plan["paths"]],
             threads=options.threads,
             time_limit=plan.get("time_limit"),
         )

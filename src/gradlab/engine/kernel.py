@@ -18,6 +18,8 @@ SOURCES = Path(__file__).parents[2]
 
 # What the environment says to Python, Jupyter and matplotlib is for the user's own work, and changes results or their look.
 _FOREIGN = ("PYTHON", "JUPYTER_", "IPYTHON", "MPL", "MATPLOTLIB")
+# Where the kernel finds in its environment from which folders it may import.
+_PATHS = "GRADLAB_PATHS"
 _OWN = {*sys.stdlib_module_names, "gradlab", "__main__"}
 
 
@@ -47,7 +49,8 @@ def clean_environment(
         **count,
         **{name: str(folder) for name, folder in folders.items()},
         "MATPLOTLIBRC": os.devnull,
-        "PYTHONPATH": os.pathsep.join([str(SOURCES), *paths]),
+        "PYTHONPATH": str(SOURCES),
+        _PATHS: os.pathsep.join(paths),
         "PYTHONNOUSERSITE": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger, which nobody uses here, warns in the notebook
     }
@@ -69,6 +72,9 @@ def main() -> None:
     """Start the kernel."""
     from ipykernel.kernelapp import IPKernelApp
     from traitlets.config import Config
+
+    # Last, so that nothing beside a study takes the place of a module of Python's or of a package.
+    sys.path.extend(filter(None, os.environ.get(_PATHS, "").split(os.pathsep)))
 
     class App(IPKernelApp):
         def init_iopub(self, context: Any) -> None:

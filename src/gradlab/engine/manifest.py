@@ -76,7 +76,7 @@ def inspect_cell(
     folder
         The folder of its results.
     planned
-        What is planned, see `gradlab.engine.plan.make_plan`.
+        What is planned, see `gradlab.engine.plan.describe_cells`.
     digest
         Returns the digest of an input; None where inputs are not to be looked up. One that is gone is passed over: data can
         be made again, and whether a module is still imported, the recipe says.

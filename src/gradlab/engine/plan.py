@@ -34,8 +34,8 @@ def plan_cells(studies: Mapping[str, Study], sections: Mapping[str, Any]) -> dic
     Raises
     ------
     StudyError
-        A cell is planned twice or for another study; it reads one that is not planned, or itself; there is no such data set; or
-        two cells of one notebook write different files, or need different resources.
+        A cell is planned twice or for another study; it reads one that is not planned, or itself; there is no such data set;
+        two cells of one notebook write different files, or need different resources; or two declare one metric.
     """
     cells: dict[str, Cell] = {}
     for name, section in sections.items():
@@ -59,6 +59,7 @@ def plan_cells(studies: Mapping[str, Study], sections: Mapping[str, Any]) -> dic
                 f"{other.key} and {cell.key} have one notebook, {cell.template}, and differ in figures, files or resources, "
                 "which belong to a notebook: give both the same, or two notebooks"
             )
+    _check_metrics(cells.values())
     try:
         TopologicalSorter({key: cell.sources for key, cell in cells.items()}).prepare()
     except CycleError as error:
@@ -66,7 +67,21 @@ def plan_cells(studies: Mapping[str, Study], sections: Mapping[str, Any]) -> dic
     return cells
 
 
-def make_plan(
+def _check_metrics(cells: Iterable[Cell]) -> None:
+    """Refuse two cells that declare one metric, and are not replicates of one another: nobody could tell whose value it is."""
+    declared: dict[tuple[str, str, str, int | None], str] = {}
+    for cell in cells:
+        for metric in cell.metrics:
+            for seed in cell.replicates or [None]:
+                other = declared.setdefault((cell.study, cell.protocol, metric, seed), cell.key)
+                if other != cell.key:
+                    raise StudyError(
+                        f"{other} and {cell.key} both declare the metric {metric}: give one of them another, or each "
+                        "`replicates` of its own"
+                    )
+
+
+def describe_cells(
     cells: Mapping[str, Cell],
     studies: Mapping[str, Study],
     *,
@@ -75,7 +90,7 @@ def make_plan(
     device: str,
     prepared_by: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the plan of cells, from what is in the working directory, which is the project.
+    """Return what a plan holds of cells, from what is in the working directory, which is the project.
 
     Parameters
     ----------
@@ -93,11 +108,10 @@ def make_plan(
     Returns
     -------
     dict
-        `cells`: for each key what `gradlab.engine.study.cell_as_json` returns, and: `given`, what its notebook is given but for
+        For each key what `gradlab.engine.study.cell_as_json` returns, and: `given`, what its notebook is given but for
         `output`; `inputs`, files of other cells and of data sets; `imports`, the modules that its notebook imports; `packages`,
         the versions of other packages that these import; `recipe`, a digest of all this with the contents of the files and the
         recipes of the cells that it reads. So a change is a change of all cells that depend on it.
-        `paths`: folders from which studies are imported, beside the package's own.
 
     Raises
     ------
@@ -137,10 +151,7 @@ def make_plan(
             "packages": packages,
             "recipe": digest_content(recipe),
         }
-    return {
-        "cells": {key: planned[key] for key in cells},
-        "paths": sorted({str(root.parent) for root in roots if root != PACKAGE}),
-    }
+    return {key: planned[key] for key in cells}
 
 
 def find_studies(plan: Mapping[str, Any]) -> dict[str, Study]:
@@ -165,9 +176,7 @@ def _fill_in(cell: Cell, results: Path, data: Path, device: str) -> dict[str, An
 
 def find_roots(studies: Iterable[Study]) -> tuple[Path, ...]:
     """Return the folders of this package and of every package that holds a study."""
-    others = {
-        study.published.parents[study.package.count(".") + 1] / study.package.partition(".")[0] for study in studies
-    }
+    others = {study.published.parents[study.package.count(".")] for study in studies}
     return (PACKAGE, *sorted(others - {PACKAGE}))
 
 

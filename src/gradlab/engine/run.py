@@ -12,13 +12,14 @@ from gradlab.data import DATASETS, digest_preparing, is_outdated
 from gradlab.engine.config import ConfigError, check_config, lay_over, read_config, read_packages
 from gradlab.engine.figures import FigureError, check_figures
 from gradlab.engine.notebook import ParameterError
-from gradlab.engine.plan import make_plan, plan_cells
+from gradlab.engine.plan import describe_cells, plan_cells
 from gradlab.engine.preflight import SurroundingsError, check_folders
 from gradlab.engine.study import Cell, Study, StudyError, discover
 from gradlab.files import remedy_of, save_json
 from gradlab.lab.devices import DeviceError, check_device, resolve_device
 
 CUDA_MEMORY = 6000  # megabytes that CUDA's libraries take alone, by estimate
+SHORT = 10  # minutes of a cell that may share a job of a cluster, at most
 DATA = Path("results/data")  # a folder, or a link to one; all studies share it
 LOCK = ".snakemake/run.lock"
 # What is refused before anything runs, each with a message for the person who started the run.
@@ -40,7 +41,7 @@ class Run:
     device
         `cpu` or `cuda`.
     plan
-        What is written before the first job starts, see `gradlab.engine.plan.make_plan`.
+        What is written before the first job starts, as `plan_run` makes it.
     """
 
     studies: Mapping[str, Study]
@@ -71,6 +72,15 @@ class Run:
     def gpus_of(self, key: str) -> int:
         """How many GPUs a cell takes."""
         return int(self.device == "cuda" and self.cells[key].device is not None)
+
+    def group_of(self, key: str) -> str | None:
+        """The group of cells with which a cell may share a job of a cluster; None for a job, or none, of its own.
+
+        A cell that waits for others is in no group: it could make two groups wait for one another, which Snakemake refuses.
+        """
+        cell = self.cells[key]
+        short = cell.resources.minutes <= SHORT and not cell.resources.local and not cell.sources
+        return "short" if short else None
 
     def memory_of(self, key: str) -> int:
         """Megabytes that a cell takes."""
@@ -106,7 +116,11 @@ def plan_run(config: Mapping[str, Any], files: Sequence[str | Path]) -> Run:
         "studies": list(studies),
         "time_limit": settings.time_limit,
         "datasets": {name: {"destination": str(DATA / name), **settings.data.for_dataset(name)} for name in DATASETS},
-        **make_plan(cells, studies, results=results, data=DATA, device=device, prepared_by=digest_preparing()),
+        # Folders from which studies are imported, beside the package's own.
+        "paths": [str(Path(package).parent) for package in packages if "/" in package],
+        "cells": describe_cells(
+            cells, studies, results=results, data=DATA, device=device, prepared_by=digest_preparing()
+        ),
     }
     return Run(studies, cells, results, device, plan)
 

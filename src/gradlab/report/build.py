@@ -79,6 +79,7 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     save_ledger(entries, errata, root)
     report, style = root / "report.html", root / "pages/style.css"
     rules = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    (root / "figures").mkdir(exist_ok=True)  # the workflow waits for it, also where no section draws one
     _write(style, rules)
     render_pages(results, repeats, root / "pages", template=TEMPLATES / "notebook", report=report, style=style)
     sections = build_sections(materials.values())

@@ -6,5 +6,5 @@ STUDY = Study(
     title="Data augmentation on FashionMNIST",
     short="Augmentation",
     question="Does augmentation of training images, test images or both change the accuracy of a small convolutional network?",
-    source="F §2",
+    source="F, a homework on differentiable programming, §2",
 )

@@ -6,5 +6,5 @@ STUDY = Study(
     title="Edge cases of automatic differentiation",
     short="Autodiff",
     question="Is what autograd returns the derivative, where a function jumps, is written with branches, or is made by a loop?",
-    source="F §1",
+    source="F, a homework on differentiable programming, §1",
 )

@@ -6,5 +6,5 @@ STUDY = Study(
     title="Batch size on FashionMNIST",
     short="Batch size",
     question="How do the batch size, and half of its divergent learning rate, change the way to zero training error?",
-    source="F §3, §4",
+    source="F, a homework on differentiable programming, §3 and §4",
 )

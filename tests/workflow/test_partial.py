@@ -3,63 +3,62 @@
 import json
 import shutil
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import nbformat
 import pytest
-from workflow.conftest import find_violations
+from workflow.conftest import find_violations, render
+from workflow.test_tiny import CELLS
 
 pytestmark = pytest.mark.workflow
 
 
-@pytest.mark.parametrize(
-    "absent",
-    [
-        "augmentation/corrected/augmented-0",
-        "batch_size/published/*",
-        "*/corrected/*",
-        "*/published/*",
-    ],
-)
-def test_a_report_is_rendered_whatever_is_missing(copy_results, render, absent):
-    cells = json.loads((copy_results / "plan.json").read_text())["cells"]
-    missing = [name for name in cells if fnmatchcase(name, absent)]
+@pytest.fixture
+def results(tiny, tmp_path, monkeypatch):
+    """A copy of the results of the tiny study, with its plan and without pages, in the working directory."""
+    shutil.copytree(
+        tiny.root / "results/tiny", tmp_path / "results/tiny", ignore=shutil.ignore_patterns("pages", "figures")
+    )
+    monkeypatch.chdir(tmp_path)
+    return Path("results/tiny")  # the paths in the plan are relative to the project
+
+
+@pytest.mark.parametrize("absent", ["tiny/corrected/start-0", "tiny/published/*", "*/corrected/*", "*"])
+def test_a_report_is_rendered_whatever_is_missing(results, absent):
+    missing = [name for name in json.loads((results / "plan.json").read_text())["cells"] if fnmatchcase(name, absent)]
     for name in missing:
-        shutil.rmtree(copy_results / name)
-    report = render(copy_results).read_text(encoding="utf-8")
+        shutil.rmtree(results / name)
+    report = render(results).read_text(encoding="utf-8")
     assert missing
-    assert f"{len(cells) - len(missing)} of {len(cells)} planned cells ran" in report
+    assert f"{len(CELLS) - len(missing)} of {len(CELLS)} planned cells ran" in report
     assert f"{len(missing)} missing ({missing[0]}" in report
 
 
-FAILED, MISSING, STALE = (
-    "autodiff/published/jump",
-    "regularization/published/gradient_check",
-    "augmentation/published/none",
-)
+FAILED, MISSING, STALE = "tiny/published/0.5", "tiny/published/mean", "tiny/published/2.5"
 
 
 @pytest.fixture
-def damaged(copy_results):
+def damaged(results):
     """Results in which one cell failed, one is missing, and one ran under another setting than the plan's."""
-    log = copy_results / f"logs/{FAILED}.ipynb"
+    log = results / f"logs/{FAILED}.ipynb"
     log.parent.mkdir(parents=True, exist_ok=True)
-    notebook = nbformat.read(copy_results / FAILED / "notebook.ipynb", as_version=4)
+    notebook = nbformat.read(results / FAILED / "notebook.ipynb", as_version=4)
     lines = ["Traceback (most recent call last)", "ValueError: broken on purpose"]
     error = nbformat.v4.new_output("error", ename="ValueError", evalue="broken on purpose", traceback=lines)
     notebook.cells.append(nbformat.v4.new_code_cell("fail()", outputs=[error]))
     nbformat.write(notebook, log)
-    shutil.rmtree(copy_results / FAILED)
-    shutil.rmtree(copy_results / MISSING)
-    plan = json.loads((copy_results / "plan.json").read_text())
-    plan["cells"][STALE]["learning_rate"] = 0.5
-    (copy_results / "plan.json").write_text(json.dumps(plan))
-    return copy_results
+    shutil.rmtree(results / FAILED)
+    shutil.rmtree(results / MISSING)
+    plan = json.loads((results / "plan.json").read_text())
+    plan["cells"][STALE]["given"]["rate"] = 2.75
+    (results / "plan.json").write_text(json.dumps(plan))
+    return results
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_failed_is_missing_or_stale_is_marked_and_no_old_number_shown(damaged, render, open_page, project, scheme):
+def test_what_failed_is_missing_or_stale_is_marked_and_no_old_number_shown(damaged, open_page, project, scheme):
     page = open_page(render(damaged), color_scheme=scheme)
-    assert page.locator(".lead").inner_text().startswith("45 of 48 planned cells ran")
+    assert page.locator(".lead").inner_text().startswith("9 of 12 planned cells ran")
     trouble = page.locator(".trouble").inner_text()
     for state, name in (("failed", FAILED), ("missing", MISSING), ("stale", STALE)):
         assert f"1 {state} ({name})" in trouble
@@ -67,20 +66,22 @@ def test_what_failed_is_missing_or_stale_is_marked_and_no_old_number_shown(damag
         tile = page.locator(f"#{study} .family li:has(.status.{state})")
         assert tile.locator(".tile").inner_text() == cell
         assert state in tile.locator(".status").inner_text()
-    assert "planned is 0.5" in page.locator(".family li:has(.status.stale)").inner_text()
-    for claim in ("derivative of a jump at 0, 2 branches", "none: test loss, untrained"):
+    assert "planned is 2.75" in page.locator(".family li:has(.status.stale)").inner_text()
+    for claim in ("rate 0.5: loss after 1 step", "mean of the observations", "rate 2.5: distance after 10 steps"):
         row = page.locator("#ledger tbody tr", has=page.get_by_text(claim, exact=True))
         assert row.get_attribute("data-verdict") == "not run"
         assert row.locator("td[data-label=Ours]").inner_text().split()[0] == "–"
     assert find_violations(page) == []
-    page.screenshot(path=project / f"results/test/report-damaged-{scheme}.png", full_page=True)
+    screenshots = project / "results/test"
+    screenshots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=screenshots / f"report-damaged-{scheme}.png", full_page=True)
     page.get_by_role("link", name="traceback").click()
     assert page.locator("#error").inner_text().strip().endswith("ValueError: broken on purpose")
     assert find_violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
-def test_nothing_half_rendered_takes_the_place_of_a_report(damaged, render, monkeypatch):
+def test_nothing_half_rendered_takes_the_place_of_a_report(damaged, monkeypatch):
     before = render(damaged).read_bytes()
 
     def fail(*_arguments, **_options):
@@ -93,13 +94,13 @@ def test_nothing_half_rendered_takes_the_place_of_a_report(damaged, render, monk
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_damaged_manifest_is_named_at_its_cell_and_breaks_nothing_else(copy_results, render, open_page, scheme):
-    manifest = copy_results / STALE / "manifest.json"
+def test_a_damaged_manifest_is_named_at_its_cell_and_breaks_nothing_else(results, open_page, scheme):
+    manifest = results / STALE / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:500])
-    page = open_page(render(copy_results), color_scheme=scheme)
-    assert page.locator(".lead").inner_text().startswith("47 of 48 planned cells ran")
+    page = open_page(render(results), color_scheme=scheme)
+    assert page.locator(".lead").inner_text().startswith("11 of 12 planned cells ran")
     assert page.locator(".trouble").inner_text() == f"Not complete: 1 stale ({STALE})."
-    tile = page.locator("#augmentation .family li:has(.status.stale)")
+    tile = page.locator("#tiny .family li:has(.status.stale)")
     assert "its manifest cannot be read" in tile.inner_text()
     tile.locator("a.tile").click()
     assert "its manifest cannot be read" in page.locator(".trouble").inner_text()

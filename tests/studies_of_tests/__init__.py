@@ -1,0 +1,1 @@
+"""Studies that tests make, beside those of the project and through the same contract."""
