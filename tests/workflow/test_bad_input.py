@@ -107,7 +107,7 @@ def test_every_configuration_that_is_accepted_can_be_planned(copy, tmp_path, sou
     copy.snakemake(*options)
 
 
-# --- notebooks; tests/test_parameters.py gives many more to the checker itself ---
+# --- notebooks; tests/engine/test_notebook.py gives many more to the checker itself ---
 
 
 def rename_parameter(notebook):
@@ -116,11 +116,25 @@ def rename_parameter(notebook):
 
 
 def test_every_bad_notebook_is_named_at_once_before_the_first_cell(copy, call):
-    first, second = copy.root / "notebooks/autodiff.ipynb", copy.root / "notebooks/two_layer.ipynb"
+    first, second = (copy.root / f"notebooks/{name}.ipynb" for name in ("autodiff/case", "regularization/two_layer"))
     renamed = [damage(rename_parameter)(notebook.read_bytes()) for notebook in (first, second)]
     with content(first, renamed[0]), content(second, renamed[1]):
         # Cells of other notebooks do not run either: what they show would be worth nothing beside the missing ones.
         terminal = call("augmentation")
     assert_shows(terminal, "the notebooks are refused:")
-    assert "notebooks/autodiff.ipynb declares no parameter 'seed' (it has case, output, root): add it" in terminal
-    assert "notebooks/two_layer.ipynb declares no parameter 'n_s'" in terminal
+    assert "notebooks/autodiff/case.ipynb declares no parameter 'seed' (it has case, output, root): add it" in terminal
+    assert "notebooks/regularization/two_layer.ipynb declares no parameter 'n_s'" in terminal
+
+
+# --- published figures; tests/engine/test_figures.py gives many more to the checker itself ---
+
+
+def test_a_bad_figure_is_named_with_file_and_line_before_the_first_cell(copy, call):
+    file = copy.root / "src/gradlab/studies/autodiff/published/figures.yaml"
+    whole = file.read_bytes()
+    with content(file, whole.replace(b"rule: exact", b"rule: exactly", 1)):
+        terminal = call()
+    line = whole.split(b"rule: exact")[0].count(b"\n  - id:")
+    start = [number for number, text in enumerate(whole.splitlines(), 1) if text.startswith(b"  - id:")][line - 1]
+    assert_shows(terminal, "the published figures are refused:")
+    assert f"{file}, line {start}: rule = exactly: expected one of exact, " in terminal

@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 from bs4 import BeautifulSoup
-from gradlab.report.errata import VERDICTS
 from made_runs import copy_run, seal
 from PIL import Image
-from workflow.conftest import find_violations
+from workflow.conftest import find_violations, render
 
+from gradlab.engine.claims import VERDICTS
 from gradlab.engine.ledger import count_verdicts, load_ledger
 from gradlab.engine.verify import COMPARISON, compare_studies, save_comparisons
 
@@ -367,7 +367,7 @@ def test_without_a_second_run_nothing_is_said_of_cells(report, open_page):
 
 
 @pytest.mark.parametrize("scheme, width", [("light", 360), ("dark", 1280)])
-def test_cells_say_whether_a_second_run_gave_the_same_bytes(repeated, render, open_page, project, scheme, width):
+def test_cells_say_whether_a_second_run_gave_the_same_bytes(repeated, open_page, project, scheme, width):
     page = open_page(render(repeated), width=width, color_scheme=scheme, reduced_motion="reduce")
     said = dict(
         page.locator(".family li").evaluate_all(

@@ -6,8 +6,9 @@ import shlex
 
 import nbformat
 import pytest
-from made_cells import finish_cell
+from made_runs import seal
 from snakemake.utils import format as format_command
+from workflow.conftest import render
 
 pytestmark = pytest.mark.workflow
 
@@ -46,13 +47,11 @@ def hostile(copy_results):
     nbformat.write(notebook, file)
     answers = [{"question": text, "answer": text, "evidence": text} for text in HOSTILE]
     (folder / "answers.json").write_text(json.dumps(answers))
-    parameters = json.loads((folder / "manifest.json").read_text())["parameters"]
-    (folder / "manifest.json").unlink()
-    finish_cell(folder, {name: value for name, value in parameters.items() if name != "output"})
+    seal(folder)
     return copy_results
 
 
-def test_a_script_that_a_notebook_prints_runs_nowhere(hostile, render, open_page):
+def test_a_script_that_a_notebook_prints_runs_nowhere(hostile, open_page):
     report = render(hostile)
     shown = [report, report.parent / f"pages/{CELL}.html"]
     for file in shown:
@@ -71,11 +70,9 @@ def test_every_value_in_a_command_is_quoted(project):
     """Paths come from the configuration: the schema keeps shell characters out of them, and the commands quote them."""
     rules = {file: file.read_text(encoding="utf-8") for file in (project / "workflow/rules").glob("*.smk")}
     commands = [
-        command
-        for text in rules.values()
-        for command in re.findall(r'(?:RUN_CELL|RENDER_REPORT) = \((.*?)\n\)|shell:\n\s+(".*?")\n', text, re.DOTALL)
+        command for text in rules.values() for command in re.findall(r'(?:RENDER_REPORT = |shell:\n\s+)(".*?")\n', text)
     ]
-    places = re.findall(r"{([^{}]*)}", "".join("".join(command) for command in commands))
+    places = re.findall(r"{([^{}]*)}", "".join(commands))
     assert len(places) > 10
     assert {place for place in places if not place.endswith(":q")} == {
         "threads",

@@ -1,28 +1,31 @@
-"""Snakemake's own report of the quick study: every result in its place, with its caption, in a real Chromium."""
+"""Snakemake's own report: every result in its place, with its caption, in a real Chromium."""
 
 import json
 import re
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from docutils.core import publish_parts
+from jinja2 import StrictUndefined, Template
 
-from gradlab.engine.study import STUDIES
+from gradlab.engine.study import discover
 
 pytestmark = pytest.mark.workflow
 
-PROTOCOLS = {"published": "As published", "corrected": "Corrected"}
+TITLE = "Gradient descent on a parabola"
 SUMMARY = {"report.html", "ledger.json", "ledger.csv", "errata.csv"}
 # What the page says of its own libraries, whatever it shows.
 OWN_NOISE = ("cdn.tailwindcss.com should not be used in production", "The input spec uses Vega-Lite v3")
 
 
 @pytest.fixture(scope="module")
-def unpacked(quick, tmp_path_factory):
+def unpacked(tiny, tmp_path_factory):
     """The page of the report, unpacked beside the results that it shows."""
     folder = tmp_path_factory.mktemp("snakemake_report")
-    quick.snakemake("--report", str(folder / "study.zip"))
+    tiny.snakemake("--report", str(folder / "study.zip"))
     shutil.unpack_archive(folder / "study.zip", folder)
     return folder / "study/report.html"
 
@@ -41,23 +44,23 @@ def results(unpacked):
 
 
 @pytest.fixture(scope="module")
-def cells(quick):
+def cells(tiny):
     """The names of the files of every planned cell, by the cell's name."""
-    folder = quick.root / "results/quick"
-    names = quick.read("results/quick/plan.json")["cells"]
+    folder = tiny.root / "results/tiny"
+    names = tiny.read("results/tiny/plan.json")["cells"]
     return {
         name: {"manifest.json", *json.loads((folder / name / "manifest.json").read_text())["outputs"]} for name in names
     }
 
 
-def test_every_result_of_every_planned_cell_is_there_as_it_is(quick, unpacked, results, cells):
-    files = {f"results/quick/{name}/{file}" for name, written in cells.items() for file in written}
-    assert set(results) == files | {f"results/quick/{file}" for file in SUMMARY}
+def test_every_result_of_every_planned_cell_is_there_as_it_is(tiny, unpacked, results, cells):
+    files = {f"results/tiny/{name}/{file}" for name, written in cells.items() for file in written}
+    assert set(results) == files | {f"results/tiny/{file}" for file in SUMMARY}
     for path, result in results.items():
-        assert (unpacked.parent / result["data_uri"]).read_bytes() == (quick.root / path).read_bytes(), path
+        assert (unpacked.parent / result["data_uri"]).read_bytes() == (tiny.root / path).read_bytes(), path
 
 
-def test_results_lie_under_their_study_and_protocol(quick, unpacked, results, cells):
+def test_results_lie_under_their_study_and_protocol(tiny, unpacked, results, cells):
     places = {
         path: (category, subcategory)
         for category, subcategories in read_data(unpacked, "categories").items()
@@ -65,59 +68,73 @@ def test_results_lie_under_their_study_and_protocol(quick, unpacked, results, ce
         for path in paths
     }
     assert places.keys() == results.keys()
-    headings = re.findall(r"<h2.*?>(.*?)</h2>", (quick.root / "results/quick/report.html").read_text(encoding="utf-8"))
+    headings = re.findall(r"<h2.*?>(.*?)</h2>", (tiny.root / "results/tiny/report.html").read_text(encoding="utf-8"))
     for name, files in cells.items():
-        study, protocol, _ = name.split("/")
         for file in files:
-            assert places[f"results/quick/{name}/{file}"] == (STUDIES[study].title, PROTOCOLS[protocol])
-        assert STUDIES[study].title in headings
-    assert {places[f"results/quick/{file}"][0] for file in SUMMARY} == {"Published against reproduced"}
+            assert places[f"results/tiny/{name}/{file}"] == (TITLE, name.split("/")[1])
+    assert TITLE in headings
+    assert {places[f"results/tiny/{file}"][0] for file in SUMMARY} == {"Published against reproduced"}
 
 
 def test_labels_tell_the_results_of_a_protocol_apart(results, cells):
     for name, files in cells.items():
-        labels = [results[f"results/quick/{name}/{file}"]["labels"] for file in files]
+        labels = [results[f"results/tiny/{name}/{file}"]["labels"] for file in files]
         assert {label["cell"] for label in labels} == {name.split("/")[2]}
         assert len({label["file"] for label in labels}) == len(files)
-    assert len({results[f"results/quick/{file}"]["labels"]["file"] for file in SUMMARY}) == len(SUMMARY)
+    assert len({results[f"results/tiny/{file}"]["labels"]["file"] for file in SUMMARY}) == len(SUMMARY)
 
 
-def test_every_kind_of_result_has_a_caption_of_its_own(quick, results, cells):
+def test_every_kind_of_result_has_a_caption_of_its_own(tiny, results, cells):
     for path, result in results.items():
         assert re.fullmatch(r"<p>[^{}]+\.</p>\s*", result["caption"]), (path, result["caption"])
         assert "system-message" not in result["caption"], path  # what docutils writes beside text that it cannot read
     for name, files in cells.items():
-        captions = Counter(results[f"results/quick/{name}/{file}"]["caption"] for file in files)
+        captions = Counter(results[f"results/tiny/{name}/{file}"]["caption"] for file in files)
         assert captions.total() == len(captions), name
-        template = quick.read(f"results/quick/{name}/manifest.json")["inputs"]
+        template = tiny.read(f"results/tiny/{name}/manifest.json")["inputs"]
         (notebook,) = (path for path in template if path.endswith(".ipynb"))
-        assert notebook in results[f"results/quick/{name}/notebook.ipynb"]["caption"]
-    written = {path.stem for path in (quick.root / "workflow/report/captions").glob("*.rst")}
-    assert written == {Path(path).name for path in results} | {"study"}
+        assert notebook in results[f"results/tiny/{name}/notebook.ipynb"]["caption"]
+    written = {path.stem for path in (tiny.root / "workflow/report/captions").glob("*.rst")}
+    assert written <= {Path(path).name for path in results} | {"study", "plot", "file"}
+
+
+def test_captions_of_studies_are_of_files_that_they_write_and_can_be_rendered():
+    """With the names of each cell and rule, as Snakemake renders them."""
+    for name, study in discover().items():
+        written = {}
+        for cell in study.cells(study.config()):
+            for file in (*cell.figures, *cell.files):
+                written.setdefault(file, []).append(cell)
+        captions = study.published.with_name("captions")
+        assert {path.stem for path in captions.iterdir()} == written.keys(), name
+        for file, cells in written.items():
+            template = Template((captions / f"{file}.rst").read_text(encoding="utf-8"), undefined=StrictUndefined)
+            for cell in cells:
+                job = SimpleNamespace(rule=f"{name}_{cell.notebook}", wildcards=SimpleNamespace(name=cell.key))
+                caption = publish_parts(template.render(snakemake=job), writer_name="html")["body"]
+                assert re.fullmatch(r"<p>[^{}]+\.</p>\s*", caption), (cell.key, file, caption)
 
 
 def test_the_page_opens_without_a_network_and_shows_a_figure_with_its_caption(unpacked, open_page):
     page = open_page(unpacked)
     assert page.get_by_text("Two published deep-learning notebooks").is_visible()
-    page.get_by_role("link", name="A two-layer network on CIFAR-10").click()
-    page.get_by_role("link", name="Corrected").click()
-    rows = page.locator("tbody tr").filter(has=page.get_by_role("cell", name="final-1", exact=True))
+    page.get_by_role("link", name=TITLE).click()
+    page.get_by_role("link", name="corrected").click()
+    rows = page.locator("tbody tr").filter(has=page.get_by_role("cell", name="half-1", exact=True))
     assert rows.locator("td:nth-child(2)").all_inner_texts() == [
-        "curves as a table",
-        "executed notebook",
-        "figure: curves",
-        "figure: learning rate",
-        "figure: weights",
-        "manifest",
-        "metrics",
+        "curves.csv",
+        "manifest.json",
+        "metrics.json",
+        "notebook.ipynb",
+        "path.svg",
     ]
-    show, explain = rows.filter(has_text="figure: weights").get_by_role("link").all()
+    show, explain = rows.filter(has_text="path.svg").get_by_role("link").all()
     show.click()
-    figure = page.locator("img[src$='/weights.svg']")
+    figure = page.locator("img[src$='/path.svg']")
     figure.wait_for()
     assert figure.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     explain.click()
-    assert page.get_by_text("The weights of the first layer after final-1").is_visible()
+    assert page.get_by_text("A plot by the cell half-1").is_visible()
     folder = unpacked.parent.as_uri()
     assert all(address.startswith((folder, "data:")) for address in page.asked)
     assert [text for text in page.said if not text.startswith(OWN_NOISE)] == []

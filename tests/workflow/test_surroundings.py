@@ -12,12 +12,13 @@ from workflow.conftest import SNAKEMAKE, Copy
 
 pytestmark = pytest.mark.workflow
 
-JUMP = "results/autodiff/published/jump/manifest.json"
+CELL = "results/tiny/tiny/published/0.5/manifest.json"
+JUMP = "results/tiny/autodiff/published/jump/manifest.json"
 
 
 @pytest.fixture
-def copy(copy_project):
-    return copy_project()
+def copy(copy_tiny):
+    return copy_tiny()
 
 
 def assert_refused(copy, message, *arguments, **variables):
@@ -32,7 +33,10 @@ def assert_refused(copy, message, *arguments, **variables):
 
 
 def test_what_the_users_environment_says_to_shell_python_git_and_jupyter_does_not_matter(copy, tmp_path):
-    """All at once, in a real run: the cell comes out as it is, and the manifest tells of the project's own environment."""
+    """All at once, in a real run: cells come out as they are, and the manifest tells of the project's own environment.
+
+    One cell draws with matplotlib; the other is of a study in the project's folder, where the files lie.
+    """
     for name in ("random", "platform", "torch", "numpy", "getpass", "sitecustomize"):
         (copy.root / f"{name}.py").write_text("raise SystemExit('shadowed')")
     (copy.root / "matplotlibrc").write_text("axes.facecolor: red\ntext.usetex: true")
@@ -42,8 +46,11 @@ def test_what_the_users_environment_says_to_shell_python_git_and_jupyter_does_no
     spec.parent.mkdir(parents=True)
     spec.write_text(json.dumps({"argv": ["/bin/false"], "display_name": "Mine", "language": "python"}))
     subprocess.run(["git", "init", "-q", tmp_path / "foreign"], check=True)
+    (copy.root / "tiny.yaml").write_text(
+        (copy.root / "tiny.yaml").read_text().replace("autodiff: false", "autodiff: true")
+    )
     copy.snakemake(
-        JUMP,
+        *(CELL, JUMP),
         BASH_ENV=str(tmp_path / "bash"),
         PYTHONSTARTUP=str(tmp_path / "startup.py"),
         JUPYTER_PATH=str(tmp_path / "jupyter"),
@@ -52,14 +59,14 @@ def test_what_the_users_environment_says_to_shell_python_git_and_jupyter_does_no
         LOGNAME="",
         USER="",
     )
-    manifest = copy.read(JUMP)
-    assert manifest["git"] is None
-    assert manifest["versions"]["python"] == sys.version.split()[0]
+    for cell in (CELL, JUMP):
+        manifest = copy.read(cell)
+        assert manifest["git"] is None
+        assert manifest["versions"]["python"] == sys.version.split()[0]
     assert "red" not in (copy.root / JUMP).with_name("function.svg").read_text()
 
 
 def test_a_folder_of_results_that_is_a_dangling_link(copy):
-    shutil.rmtree(copy.root / "results", ignore_errors=True)
     (copy.root / "results").symlink_to("/no/such/disk")
     refused = copy.snakemake(check=False)
     assert refused.returncode != 0
@@ -74,13 +81,13 @@ def test_another_working_directory(copy, tmp_path):
 
 
 def test_a_path_with_a_colon(copy, tmp_path):
-    moved = Copy(tmp_path / "a:b")
+    moved = Copy(tmp_path / "a:b", copy.options)
     copy.root.rename(moved.root)
     assert_refused(moved, "contains ':', which separates paths: rename or move the folder")
 
 
 def test_a_path_that_is_no_text(copy, tmp_path):
-    moved = Copy(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")))
+    moved = Copy(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")), copy.options)
     copy.root.rename(moved.root)
     assert_refused(moved, "is not plain text: rename or move the folder")
 
@@ -99,7 +106,7 @@ def test_a_snakemake_of_another_environment(copy, tmp_path):
 
 
 def test_a_low_limit_of_open_files_is_raised_or_named(copy):
-    command = " ".join([*SNAKEMAKE, "--cores", "1", "--dry-run", JUMP])
+    command = " ".join([*SNAKEMAKE, "--cores", "1", "--dry-run", *copy.options, "--", CELL])
     for limit, status in (("-Sn 64", 0), ("-n 64", 1)):
         assert copy.start("bash", "-c", f"ulimit {limit}; exec {command}").wait() == status, copy.terminal
     assert "a process may have 64 files open here, and cells need 256: raise the limit" in copy.terminal
@@ -112,7 +119,9 @@ def test_a_folder_that_is_read_only(copy):
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", root], check=True)
         for dry in ([], ["--dry-run"]):
-            done = subprocess.run([*SNAKEMAKE, "--cores", "1", *dry], cwd=root, capture_output=True, text=True)
+            done = subprocess.run(
+                [*SNAKEMAKE, "--cores", "1", *dry, *copy.options], cwd=root, capture_output=True, text=True
+            )
             assert done.returncode != 0
             assert f"{root} cannot be written to: make it writable, or copy the project" in done.stderr
             assert "Traceback" not in done.stderr
@@ -133,11 +142,11 @@ def test_a_user_without_a_name_or_a_home(copy, project, tmp_path):
     }
     for home in ({}, {"HOME": "/dev/null"}):
         done = subprocess.run(
-            ["make", f"--eval=try:; @$(SNAKEMAKE) --forcerun {JUMP} -- {JUMP}", "try"],
+            ["make", "CONFIG=tiny.yaml", f"--eval=try:; @$(SNAKEMAKE) --forcerun {CELL} -- {CELL}", "try"],
             cwd=copy.root,
             env=bare | home | {"PYTHONPATH": str(tmp_path)},
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert copy.read(JUMP)["cell"] == "autodiff/published/jump"
+    assert copy.read(CELL)["cell"] == "tiny/published/0.5"
