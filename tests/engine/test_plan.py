@@ -41,6 +41,12 @@ def test_the_cells_of_studies_stand_in_the_order_of_the_configuration(tmp_path):
     assert list(plan_cells(studies, {"late": None})) == [two.key]
 
 
+def test_cells_of_other_replicates_or_another_protocol_may_declare_one_metric(tmp_path):
+    cells = [make("one", metrics=["m"], replicates=[0]), make("two", metrics=["m"], replicates=[1, 2])]
+    cells.append(make("one", metrics=["m"], replicates=[0], protocol="corrected"))
+    assert list(plan_cells({"made": make_study(tmp_path, *cells)}, {"made": None}).values()) == cells
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
@@ -52,6 +58,13 @@ def test_the_cells_of_studies_stand_in_the_order_of_the_configuration(tmp_path):
         (
             [make("first", reads={"x": SECOND}), make("second", reads={"x": [FIRST]})],
             "cells wait for one another: made",
+        ),
+        *(
+            (
+                [make("one", metrics=["m"], **own), make("two", metrics=["m"], **own)],
+                "made/published/one and made/published/two both declare the metric m: give one of them another, or each ",
+            )
+            for own in ({}, {"replicates": [0]})
         ),
         *(
             (
