@@ -9,20 +9,19 @@ import nbformat
 
 from benchmarks.commands import run_python
 from benchmarks.timing import Benchmark, Places, Target
+from gradlab.engine.study import Cell, cell_as_json
 
 PROJECT = Path(__file__).parents[1]
 PATH = [PROJECT / "src"]
-NAME = "augmentation/published/trivial"
+CELL = Cell(study="trivial", protocol="published", name="cell", notebook="cell", figures=["curves.svg"])
 PARAMETERS = 'output: str = "out"'
 # The imports are those of the augmentation study, whose cells import most.
 CODE = """
 import pandas
 from matplotlib.figure import Figure
-from gradlab.lab import models, sgd
-from gradlab.studies.augmentation import augment
-from gradlab.lab import style
-from gradlab.studies.augmentation import plots
+from gradlab.lab import models, sgd, style
 from gradlab.lab.record import save_curves, save_figure, save_metrics
+from gradlab.studies.augmentation import augment, plots
 curves = pandas.DataFrame({"pass": range(100), "metric": "loss", "value": 0.5})
 figure = Figure()
 figure.subplots().plot(curves["pass"], curves["value"])
@@ -41,15 +40,15 @@ class Files:
     @property
     def output(self) -> Path:
         """Where the cell leaves its results."""
-        return self.folder / NAME
+        return self.folder / CELL.key
 
     def run(self) -> None:
         """Run the cell as the workflow does."""
-        run_python("-m", "gradlab.engine.cell", self.folder / "plan.json", NAME, folder=PROJECT, path=PATH)
+        run_python("-m", "gradlab.engine.cell", "plan.json", CELL.key, folder=self.folder, path=PATH)
 
     def run_papermill(self) -> None:
         """Run the same notebook with papermill's own command."""
-        notebook, executed = self.folder / "cell.ipynb", self.output / "notebook.ipynb"
+        notebook, executed = self.folder / CELL.template, self.output / "notebook.ipynb"
         options = ("--no-progress-bar", "-k", "python3", "-p", "output", self.output)
         run_python("-m", "papermill", notebook, executed, *options, folder=PROJECT, path=PATH)
 
@@ -95,19 +94,15 @@ def check_results(results: Sequence[Sequence[str]]) -> None:
 
 def write_files(folder: Path) -> Files:
     """Write a notebook that imports what cells import and saves what they save, and its code as a script."""
-    (folder / NAME).mkdir(parents=True)
+    notebook_file = folder / CELL.template
+    for place in (folder / CELL.key, notebook_file.parent):
+        place.mkdir(parents=True)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (PARAMETERS, CODE)])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.cells[0].metadata.tags = ["parameters"]
-    nbformat.write(notebook, folder / "cell.ipynb")
+    nbformat.write(notebook, notebook_file)
     (folder / "cell.py").write_text(f"import sys\noutput = sys.argv[1]\n{CODE}", encoding="utf-8")
-    recipe = {
-        "notebook": str(folder / "cell.ipynb"),
-        "sources": [],
-        "inputs": [],
-        "figures": ["curves.svg"],
-        "digest": "",
-    }
-    plan = {"cells": {NAME: {}}, "recipes": {NAME: recipe}}
+    planned = {"given": {}, "inputs": [], "imports": [], "packages": {}, "recipe": ""}
+    plan = {"cells": {CELL.key: {**cell_as_json(CELL), **planned}}, "paths": [], "time_limit": None}
     (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     return Files(folder)

@@ -35,7 +35,7 @@ def _prepare(cells: int, places: Places) -> Callable[[], tuple[int, int]]:
 
     def plan() -> tuple[int, int]:
         said = run_python(*command, folder=places.study)
-        return cells, len(re.findall(r"^Job \d+: \w+/\w+/", said, re.MULTILINE))
+        return cells, len(re.findall(r"^ *Job \d+: \w+/\w+/", said, re.MULTILINE))
 
     return plan
 

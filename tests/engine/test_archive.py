@@ -17,6 +17,9 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 import yaml
+from conftest import make_notebook
+from made_cells import RECIPE, make_cell, write_plan
+from made_studies import make_study, write
 from requests_cache import CachedSession
 from requests_cache.models import CachedRequest, CachedResponse
 from rocrate.rocrate import ROCrate
@@ -29,10 +32,10 @@ from gradlab.engine.archive import METADATA, archive_study, main
 from gradlab.engine.cell import CellError, run_cell
 from gradlab.engine.crate import Layout, Member, Run, describe_study
 from gradlab.engine.verify import COMPARISON
-from gradlab.report.build import build
+from gradlab.report import build
 
 PLAN = Path("results/plan.json")
-DONE, FAILED, MISSING = (f"autodiff/published/{cell}" for cell in ("jump", "power", "halving"))
+DONE, FAILED, MISSING = (f"made/published/{cell}" for cell in ("one", "two", "three"))
 CONTEXTS = {
     # Of the published context of RO-Crate 1.1 the terms that are used here; a validator refuses all others.
     "https://w3id.org/ro/crate/1.1/context": {
@@ -64,27 +67,20 @@ UNKNOWN = {
 WRITE_RESULTS = """
 import json, pathlib
 folder = pathlib.Path(output)
-(folder / "metrics.json").write_text(json.dumps({"jump.two_branches": 0.0, "jump.three_branches": -1728.0}))
+(folder / "metrics.json").write_text(json.dumps({"loss": 0.5}))
 (folder / "curves.csv").write_text("x,metric,value\\n")
 (folder / "answers.json").write_text(json.dumps([{"question": "Is λ 1?", "answer": "Yes", "evidence": "counted"}]))
 for name in ("function", "detail"):
     (folder / f"{name}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
 """
-
-
-def write_template(path, code, parameters):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(parameters), nbformat.v4.new_code_cell(code)])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook.cells[0].metadata.tags = ["parameters"]
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number}"
-    nbformat.write(notebook, path)
+FIGURES = "figures: [{id: loss, value: '0.5', source: M 1, claim: loss, rule: exact}]"
 
 
 @pytest.fixture(scope="module")
 def study(project, tmp_path_factory):
     """A project in which one cell of three has run, one has failed, and the report is rendered; and what is not packed."""
     root = tmp_path_factory.mktemp("project")
+    made = make_study(tmp_path_factory.mktemp("packages"), figures=FIGURES)
     for name in archive_module.PROJECT:
         source = project / name
         if source.is_dir():
@@ -92,39 +88,42 @@ def study(project, tmp_path_factory):
         else:
             shutil.copy2(source, root / name)
     with chdir(root):
-        write_template(Path("notebooks/made λ.ipynb"), WRITE_RESULTS, "case: str = ''\noutput: str = ''")
-        write_template(Path("notebooks/wrong.ipynb"), "raise ValueError('h is 0')", "case: str = ''\noutput: str = ''")
         for path, content in {
             "results/data/fashion_mnist/dataset.json": json.dumps({"name": "FashionMNIST", "content": {}}),
             "results/data/fashion_mnist/train_images.npy": "arrays stay behind",
             "results/quick/report.html": "another study",
-            "results/figures/jump.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>",
-            "results/autodiff/published/once/metrics.json": "no longer planned",
-            "results/logs/autodiff/published/jump.ipynb": "",
+            "results/figures/one.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>",
+            "results/made/published/once/metrics.json": "no longer planned",
+            "results/logs/made/published/one.ipynb": "",
             "src/gradlab/__pycache__/files.cpython.pyc": "a cache",
             "src/gradlab.egg-info/PKG-INFO": "a build",
-            "notebooks/.ipynb_checkpoints/jump.ipynb": "a copy",
+            "notebooks/.ipynb_checkpoints/one.ipynb": "a copy",
+            "notebooks/made/notes on λ.md": "a name that an address has to quote",
             "tests/test_x.py": "",
         }.items():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(content, encoding="utf-8")
-        planned = {DONE: {"case": "jump"}, FAILED: {"case": "power"}, MISSING: {"case": "halving"}}
-        PLAN.write_text(json.dumps({"cells": planned}), encoding="utf-8")
-        for name, notebook in ((DONE, "made λ.ipynb"), (FAILED, "wrong.ipynb")):
+            write(Path(path), content)
+        for name, code in (("sound", WRITE_RESULTS), ("wrong", "raise ValueError('h is 0')")):
+            make_notebook(Path(f"notebooks/made/{name}.ipynb"), code, parameters="case: str = ''\noutput: str = ''")
+        planned = {
+            key: make_cell(key, {"case": key.rpartition("/")[2]}, notebook=notebook, metrics=["loss"])
+            for key, notebook in ((DONE, "sound"), (FAILED, "wrong"), (MISSING, "wrong"))
+        }
+        write_plan(PLAN.parent, planned, packages=[made.package.partition(".")[0]])
+        for key in (DONE, FAILED):
             inputs = [Path("results/data/fashion_mnist/dataset.json"), Path("src/gradlab/files.py")]
-            places = {"output": Path("results", name), "log": Path("results/logs", f"{name}.ipynb")}
+            places = {"output": Path("results", key), "log": Path("results/logs", f"{key}.ipynb")}
             try:
-                run_cell(name, Path("notebooks", notebook), planned[name], inputs=inputs, **places)
+                cell = planned[key]
+                run_cell(key, Path(cell.template), cell.parameters, inputs=inputs, recipe=RECIPE, **places)
             except CellError:
-                assert name == FAILED
+                assert key == FAILED
         render_report()
         Path("results/pages/.snakemake_timestamp").touch()
     return root
 
 
 def render_report():
-    folders = ["--published", "workflow/published", "--templates", "workflow/report", "--data", "results/data"]
-    assert build.main([str(PLAN), *folders]) == 0
+    assert build.main([str(PLAN), "--data", "results/data"]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +175,7 @@ def test_holds_the_report_the_planned_cells_and_the_project_and_nothing_else(stu
     cell = {f"results/{DONE}/{name}" for name in files_below(study / "results" / DONE)}
     assert len(cell) == 7
     pages = {f"pages/{name}" for name in files_below(study / "results/pages") if name != ".snakemake_timestamp"}
-    assert pages >= {"pages/style.css", *(f"pages/autodiff/published/{cell}.html" for cell in ("jump", "power"))}
+    assert pages >= {"pages/style.css", *(f"pages/made/published/{cell}.html" for cell in ("one", "two"))}
     figures = {f"figures/{name}" for name in files_below(study / "results/figures")}
     results = {"plan.json", "report.html", "ledger.json", "ledger.csv", "errata.csv", "data/fashion_mnist/dataset.json"}
     results |= {f"logs/{FAILED}.ipynb", *pages, *figures}
@@ -184,6 +183,7 @@ def test_holds_the_report_the_planned_cells_and_the_project_and_nothing_else(stu
     generated = ("__pycache__", "egg-info", ".ipynb_checkpoints", "results/", "tests/")
     expected |= {name for name in files_below(study) if not any(part in name for part in generated)}
     assert set(files_below(unpacked)) == expected
+    assert "notebooks/made/notes on λ.md" in expected
 
 
 def test_what_is_unpacked_is_what_was_packed(study, unpacked):
@@ -212,7 +212,7 @@ def test_all_links_of_the_report_and_its_pages_resolve(unpacked):
                 target = (page.parent / unquote(address.path)).resolve()
                 assert target.is_file(), f"{page.name} refers to {address.path}"
                 followed.add(target.relative_to(unpacked).as_posix())
-    pages = ("pages/autodiff/published/power.html", "report.html", "ledger.csv", "plan.json", "pages/style.css")
+    pages = ("pages/made/published/two.html", "report.html", "ledger.csv", "plan.json", "pages/style.css")
     assert followed >= {f"results/{name}" for name in (*pages, f"{DONE}/metrics.json", f"logs/{FAILED}.ipynb")}
 
 
@@ -265,7 +265,7 @@ def test_the_crate_says_what_it_is_whose_and_of_when(study, entities):
     assert workflow["@id"] == "Snakefile"
     assert workflow["@type"] == ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
     assert workflow["version"] == citation["version"]
-    assert refer(workflow["hasPart"]) == ["notebooks/made%20%CE%BB.ipynb", "notebooks/wrong.ipynb"]
+    assert refer(workflow["hasPart"]) == ["notebooks/made/sound.ipynb", "notebooks/made/wrong.ipynb"]
 
 
 def test_a_cell_that_ran_is_an_action(study, entities):
@@ -274,20 +274,20 @@ def test_a_cell_that_ran_is_an_action(study, entities):
     action = entities[f"#{DONE}"]
     assert action["@type"] == "CreateAction"
     assert action["actionStatus"] == "http://schema.org/CompletedActionStatus" and "error" not in action
-    assert action["instrument"] == {"@id": "notebooks/made%20%CE%BB.ipynb"}
+    assert action["instrument"] == {"@id": "notebooks/made/sound.ipynb"}
     assert refer(action["object"]) == ["results/data/fashion_mnist/dataset.json", "src/gradlab/files.py"]
     assert set(refer(action["result"])) == {f"{folder}/{name}" for name in (*manifest["outputs"], "manifest.json")}
     assert action["startTime"] == manifest["started"]
     took = datetime.fromisoformat(action["endTime"]) - datetime.fromisoformat(action["startTime"])
     assert took == timedelta(seconds=round(manifest["wall_seconds"])) > timedelta(0)
-    assert '"case": "jump"' in action["description"]
+    assert '"case": "one"' in action["description"]
 
 
 def test_a_cell_that_failed_is_an_action_that_says_why_and_a_missing_one_is_none(entities):
     action = entities[f"#{FAILED}"]
     assert action["actionStatus"] == "http://schema.org/FailedActionStatus"
     assert action["error"] == "ValueError: h is 0"
-    assert action["instrument"] == {"@id": "notebooks/wrong.ipynb"}
+    assert action["instrument"] == {"@id": "notebooks/made/wrong.ipynb"}
     assert action["result"] == {"@id": f"results/logs/{FAILED}.ipynb"}
     assert "object" not in action
     assert action["startTime"] <= action["endTime"]
@@ -407,11 +407,11 @@ def test_people_and_the_address_of_the_project_come_from_the_citation(copied, tm
     entities = read_crate(archive.path)
     assert refer(entities["./"]["author"]) == [orcid, "#author-2"]
     assert (entities[orcid]["@type"], entities[orcid]["name"]) == ("Person", "Josiah Carberry")
-    assert entities["Snakefile"]["url"] == entities["notebooks/wrong.ipynb"]["url"] == address
+    assert entities["Snakefile"]["url"] == entities["notebooks/made/wrong.ipynb"]["url"] == address
 
 
 def test_a_study_of_which_nothing_ran_yet_is_packed_and_valid(copied, tmp_path, find_issues):
-    shutil.rmtree("results/autodiff")
+    shutil.rmtree("results/made")
     shutil.rmtree("results/logs")
     shutil.rmtree("results/pages")
     shutil.rmtree("results/figures")
@@ -509,10 +509,10 @@ def test_the_comparison_with_a_second_run_is_packed_and_described(copied, tmp_pa
 
 @pytest.mark.parametrize(
     "page, gone",
-    [("report.html", "pages/autodiff/published/power.html"), ("pages/autodiff/published/jump.html", "pages/style.css")],
+    [("report.html", "pages/made/published/two.html"), ("pages/made/published/one.html", "pages/style.css")],
 )
 def test_pages_whose_links_lead_nowhere_are_not_packed(copied, tmp_path, capsys, page, gone):
-    for other in Path("results/pages/autodiff").rglob("*.html"):
+    for other in Path("results/pages/made").rglob("*.html"):
         if other != Path("results", page):
             other.unlink()
     if page != "report.html":

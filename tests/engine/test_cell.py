@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from functools import partial
 import nbformat
 import psutil
 import pytest
+from made_cells import make_cell, write_plan
 
 from gradlab.engine.cell import CellError, describe_commit, main, run_cell
 from gradlab.engine.notebook import ParameterError
+from gradlab.engine.study import RESULTS
 from gradlab.files import sha256
 
 WRITE_RESULTS = """
@@ -27,13 +30,12 @@ PARAMETERS = "value: int = 1\noutput: str = 'out'"
 EMPTY_RESULTS = "for name in ('metrics.json', 'curves.csv'):\n    open(f'{output}/{name}', 'a').close()"
 
 
-def write_plan(folder, notebook, cells):
-    """A plan, in a folder of results, of cells that run one notebook: their parameters by name."""
-    recipe = {"notebook": str(notebook), "sources": [], "inputs": [], "figures": [], "digest": "0"}
-    plan = {"cells": cells, "recipes": dict.fromkeys(cells, recipe)}
-    folder.mkdir(exist_ok=True)
-    (folder / "plan.json").write_text(json.dumps(plan))
-    return folder / "plan.json"
+def plan_cells(folder, notebook, cells):
+    """A plan, in a folder of results, of cells of the study `s` that run one notebook: their parameters by key."""
+    template = notebook.parent / f"notebooks/s/{notebook.name}"
+    template.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(notebook, template)
+    return write_plan(folder, {key: make_cell(key, given, notebook=notebook.stem) for key, given in cells.items()})
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_cells_side_by_side_in_one_folder_do_not_meet(write_notebook, tmp_path, 
     notebook = write_notebook("import time\ntime.sleep(1)", WRITE_RESULTS, parameters=PARAMETERS)
     numbers = range(6)
     cells = {f"s/published/{number}": {"value": number} for number in numbers}
-    plan = write_plan(tmp_path / "results", notebook, cells)
+    plan = plan_cells(tmp_path / "results", notebook, cells)
     running = [subprocess.Popen([sys.executable, "-m", "gradlab.engine.cell", str(plan), name]) for name in cells]
     assert [process.wait() for process in running] == [0 for _ in numbers]
     doubled = [json.loads((tmp_path / "results" / name / "metrics.json").read_text())["x.value"] for name in cells]
@@ -182,7 +184,7 @@ def start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def start(notebook, *, prefix="", results=tmp_path / "results", **options):
-        plan = write_plan(results, notebook, {"s/published/x": {}})
+        plan = plan_cells(results, notebook, {"s/published/x": {}})
         command = f"{prefix} exec {sys.executable} -m gradlab.engine.cell {plan} s/published/x"
         # Where the tests run in the background of a script, Ctrl-C is ignored, and what they start inherits that.
         hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -297,11 +299,11 @@ def test_the_command_reads_the_plan_and_reports_in_a_few_lines(write_notebook, t
     monkeypatch.chdir(tmp_path)
 
     def call(notebook):
-        plan = write_plan(tmp_path / "r", notebook, {"a/published/x": {"value": 2}})
-        return main([str(plan), "a/published/x"])
+        plan = plan_cells(tmp_path / "r", notebook, {"s/published/x": {"value": 2}})
+        return main([str(plan), "s/published/x"])
 
     assert call(write_notebook(WRITE_RESULTS, parameters=PARAMETERS)) == 0
-    manifest = json.loads((tmp_path / "r/a/published/x/manifest.json").read_text())
+    manifest = json.loads((tmp_path / "r/s/published/x/manifest.json").read_text())
     assert manifest["parameters"]["value"] == 2
     assert call(write_notebook("raise ValueError('no such thing')", parameters=PARAMETERS)) == 1
     message = capsys.readouterr().err
@@ -312,9 +314,23 @@ def test_the_command_reads_the_plan_and_reports_in_a_few_lines(write_notebook, t
 
 def test_a_notebook_that_leaves_out_a_result_leaves_none(run, write_notebook, tmp_path):
     with pytest.raises(CellError, match=r"came to its end without writing curves\.csv, plot\.svg"):
-        run(write_notebook("open(f'{output}/metrics.json', 'w').close()"), figures=["plot.svg"])
+        run(write_notebook("open(f'{output}/metrics.json', 'w').close()"), files=[*RESULTS, "plot.svg"])
     assert_marked_as_failed(tmp_path / "logs/x.ipynb", "MissingResult")
     assert not (tmp_path / "results/x").exists()
+
+
+@pytest.mark.parametrize("written", ['{"a": 1}', ""])
+def test_a_notebook_that_leaves_out_a_metric_leaves_no_results(run, write_notebook, tmp_path, written):
+    save = f"for name in ('metrics.json', 'curves.csv'):\n    open(f'{{output}}/{{name}}', 'w').write({written!r})"
+    with pytest.raises(CellError, match=r"came to its end without writing the metric b\n"):
+        run(write_notebook(save), metrics=["a", "b"] if written else ["b"])
+    assert_marked_as_failed(tmp_path / "logs/x.ipynb", "MissingResult")
+
+
+def test_a_notebook_imports_from_the_folders_of_its_study(run, write_notebook, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/science_of_a_study.py").touch()
+    run(write_notebook("import science_of_a_study", EMPTY_RESULTS), paths=[str(tmp_path / "elsewhere")])
 
 
 def test_the_executed_notebook_names_the_place_of_its_results(run, write_notebook, tmp_path):

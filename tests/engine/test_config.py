@@ -91,7 +91,7 @@ def test_a_study_with_the_name_of_a_key_or_of_a_folder_of_results_is_refused(stu
 
 def test_a_study_of_ones_own_is_checked_and_described_like_any_other(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))  # which is lengthened by the folder
-    study = tmp_path / "made_studies/copy"  # a name that no field of pydantic can have
+    study = tmp_path / "own_studies/copy"  # a name that no field of pydantic can have
     study.mkdir(parents=True)
     (study / "__init__.py").touch()
     (study / "study.py").write_text(

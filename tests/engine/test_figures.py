@@ -1,60 +1,204 @@
+"""The file of published figures: how it is read, and every fault that is found in it before anything runs."""
+
 import pandas as pd
 import pytest
+from made_cells import make_cell
+from made_studies import make_study, write
 
-from gradlab.engine.figures import load_deviations, load_figures, load_log, load_settings, settings_of
+from gradlab.engine.figures import Deviation, FigureError, check_figures, load_deviations, load_figures, load_log
+from gradlab.engine.study import discover
 
-
-@pytest.fixture(scope="module")
-def published(project):
-    return project / "workflow/published"
-
-
-def test_every_printed_figure_is_there(published):
-    figures = load_figures(published)
-    assert len({(figure.study, figure.id) for figure in figures}) == len(figures)
-    exact = [figure.id for figure in figures if figure.study == "regularization" and figure.rule == "exact"]
-    assert len(exact) == 8 + 1 + 10 + 1 + 3
-    first = [figure for figure in figures if ".pass_0." in figure.id]
-    assert len(first) == 4 * 4
-    assert {figure.rule for figure in first} == {"exact"}
-    assert len([figure for figure in figures if ".pass_1." in figure.id and figure.rule == "within"]) == 4 * 4
+CELLS = [
+    make_cell("made/published/one", {"epochs": 8, "rate": 0.1}, metrics=["one.accuracy", "one.loss"]),
+    make_cell("made/published/two", {"epochs": 8}, metrics=["two.accuracy", "both"]),
+    make_cell("made/corrected/two", {"rate": 0.1}, metrics=["two.loss", "both"]),
+]
+SOUND = {"id": "one.accuracy", "value": "'0.50'", "source": "M 1", "claim": "accuracy", "rule": "exact"}
+WITHIN = {"rule": "within", "tolerance": "0.1", "why": "drift"}
+POINT = {"id": "pass_0", "cell": "one", "point": "{pass: 0, split: test}"}
+KEYS = "allowed: id, value, source, claim, rule, shown, why, cell, judged_by, tolerance, bound, settings, point"
 
 
-def test_published_text_is_kept_as_printed(published):
-    values = {figure.id: figure.value for figure in load_figures(published)}
-    assert values["none.pass_0.train_loss"] == "2.278"
-    assert values["coarse-5.validation_accuracy"] == "0.518"
-    assert values["1.final_test_accuracy"] == "0.840"
+def print_entry(**changes):
+    """An entry in YAML, with changes of a sound one; a key that is changed to None is left out."""
+    return "{" + ", ".join(f"{key}: {text}" for key, text in (SOUND | changes).items() if text is not None) + "}"
 
 
-def test_every_figure_has_a_claim_of_its_own(published):
-    figures = load_figures(published)
-    claims = {(figure.study, figure.claim) for figure in figures}
-    assert len(claims) == len(figures)
-    assert all(figure.claim != figure.id and "{" not in figure.claim for figure in figures)
+def print_figures(*entries):
+    return "".join(["figures:\n", *(f"  - {entry}\n" for entry in entries)])
 
 
-def test_deviations_name_their_study_and_source(published):
-    deviations = load_deviations(published)
-    assert {deviation.study for deviation in deviations} == {"augmentation", "batch_size", "regularization"}
-    assert all(
-        deviation.source and deviation.notebook and deviation.here and deviation.effect for deviation in deviations
+# What is read --------------------------------------------------------------------------------------
+
+
+def test_figures_are_read_as_they_were_printed(tmp_path):
+    made = make_study(
+        tmp_path,
+        figures=print_figures(
+            print_entry(settings="{epochs: 8}"),
+            print_entry(id="one.loss", value="'2e-09'", rule="below", bound="1.0e-8", settings="", judged_by=""),
+            print_entry(id="both", judged_by="corrected", shown="'0.9'", **WITHIN | {"rule": "erratum"}),
+            print_entry(**POINT),
+        ),
     )
+    first, second, third, fourth = load_figures(made)
+    assert (first.study, first.value, first.limit, first.settings) == ("made", "0.50", None, {"epochs": 8})
+    assert (second.limit, second.settings, second.judged_by) == ("1e-08", {}, "published")
+    assert (third.limit, third.shown, third.why) == ("0.1", "0.9", "drift")
+    assert fourth.point == {"pass": 0, "split": "test"}
+    judging = [
+        [cell.key.partition("/")[2] for cell in CELLS if figure.is_judged_by(cell)] for figure in load_figures(made)
+    ]
+    assert judging == [["published/one"], ["published/one"], ["corrected/two"], ["published/one"]]
 
 
-def test_logs_are_tidy(published):
-    log = load_log(published, "augmentation")
-    assert list(log.columns) == ["setting", "pass", "split", "metric", "value"]
-    wide = pd.read_csv(published / "augmentation_curves.csv")
-    assert len(log) == 4 * len(wide)
-    row = log[(log.setting == "both") & (log["pass"] == 3) & (log.split == "test") & (log.metric == "loss")]
-    expected = wide[(wide.setting == "both") & (wide["pass"] == 3)]["test_loss"]
-    assert row["value"].item() == expected.item()
+def test_a_cell_of_another_study_judges_nothing(tmp_path):
+    (figure,) = load_figures(make_study(tmp_path, figures=print_figures(print_entry())))
+    assert not figure.is_judged_by(make_cell("other/published/one", {}, metrics=["one.accuracy"]))
 
 
-def test_settings_of_all_matching_patterns_apply(published):
-    settings = load_settings(published)
-    assert settings_of("4.final_test_accuracy", settings["batch_size"])["learning_rate"] == 0.025
-    assert settings_of("none.passes", settings["augmentation"])["max_passes"] == 100
-    assert "max_passes" not in settings_of("none.pass_1.test_loss", settings["augmentation"])
-    assert settings_of("a", {"a*": {"x": 1}, "b": {"x": 2}, "*": {"y": 3}}) == {"x": 1, "y": 3}
+def test_what_a_study_does_not_publish_is_not_there(tmp_path):
+    made = make_study(tmp_path)
+    (made.published / "figures.yaml").unlink()
+    assert load_figures(made) == load_deviations(made) == []
+    check_figures([made])
+    write(made.published / "deviations.yaml", "[{source: M 1, notebook: rounds, here: cuts, effect: none}]")
+    assert load_deviations(made) == [Deviation("M 1", "rounds", "cuts", "none")]
+
+
+def test_a_published_log_is_made_tidy(tmp_path):
+    made = make_study(tmp_path)
+    write(made.published / "curves.csv", "setting,pass,test_loss,train_accuracy\na,0,0.5,0.25\na,1,0.75,1.0\n")
+    rows = [("a", 0, "test", "loss", 0.5), ("a", 1, "test", "loss", 0.75)]
+    rows += [("a", 0, "train", "accuracy", 0.25), ("a", 1, "train", "accuracy", 1.0)]
+    expected = pd.DataFrame(rows, columns=["setting", "pass", "split", "metric", "value"])
+    pd.testing.assert_frame_equal(load_log(made), expected, check_dtype=False)
+
+
+# What is refused -----------------------------------------------------------------------------------
+
+FAULTS = {
+    "unquoted value": ({"value": "0.50"}, "value = 0.5: expected text; write it in quotes, since its digits count"),
+    "value in words": ({"value": "'half'"}, "value = 'half': expected a number as it was printed"),
+    "value that is not finite": ({"value": "'nan'"}, "value = 'nan': expected a number as it was printed"),
+    "erratum in words": (
+        {"rule": "erratum", "shown": "'1'", "tolerance": "1", "why": "typo", "value": "'one'"},
+        "value = 'one': expected a number as it was printed",
+    ),
+    **{f"no {key}": ({key: None}, f"missing {key}") for key in SOUND},
+    "empty claim": ({"claim": ""}, "missing claim"),
+    "unknown rule": (
+        {"rule": "exakt"},
+        "rule = exakt: expected one of exact, within, below, interval, erratum; did you mean exact?",
+    ),
+    "rule that is a list": (
+        {"rule": "[exact]"},
+        "rule = ['exact']: expected text; write it in quotes, since its digits count",
+    ),
+    "no tolerance": ({**WITHIN, "tolerance": None}, "missing tolerance, which the rule within needs"),
+    "empty tolerance": ({**WITHIN, "tolerance": ""}, "missing tolerance, which the rule within needs"),
+    "no reason": ({**WITHIN, "why": None}, "missing why, which the rule within needs"),
+    "no bound": ({"rule": "below"}, "missing bound, which the rule below needs"),
+    "nothing shown": ({**WITHIN, "rule": "erratum"}, "missing shown, which the rule erratum needs"),
+    "tolerance that YAML reads as text": (
+        {**WITHIN, "tolerance": "1e-8"},
+        "tolerance = 1e-8: expected a number, without quotes and, with an exponent, as 1.0e-8",
+    ),
+    "tolerance that is true": (
+        {**WITHIN, "tolerance": "true"},
+        "tolerance = True: expected a number, without quotes and, with an exponent, as 1.0e-8",
+    ),
+    "unknown key": ({"setting": "{}"}, f"unknown key setting; did you mean settings?; {KEYS}"),
+    "unknown key that is like none": ({"7": "1"}, f"unknown key 7; {KEYS}"),
+    "misspelt metric": (
+        {"id": "one.acuracy"},
+        "id = one.acuracy: no published cell of made declares this metric; did you mean one.accuracy?",
+    ),
+    "metric of the other protocol": (
+        {"id": "two.loss"},
+        "id = two.loss: no published cell of made declares this metric; did you mean one.loss?",
+    ),
+    "other protocol than the metric's": (
+        {"judged_by": "corrected", "id": "zzz"},
+        "id = zzz: no corrected cell of made declares this metric",
+    ),
+    "number for an id": ({"id": "1"}, "id = 1: expected text; write it in quotes, since its digits count"),
+    "unknown protocol": ({"judged_by": "corected"}, "judged_by = corected: expected one of published, corrected"),
+    "misspelt cell": (
+        POINT | {"cell": "onne"},
+        "cell = onne: no published cell of made has this name; did you mean one?",
+    ),
+    "cell without a point": ({"cell": "one"}, "cell and point go together: they name a row of a cell's curves.csv"),
+    "point without a cell": (
+        {"point": "{pass: 0}"},
+        "cell and point go together: they name a row of a cell's curves.csv",
+    ),
+    "point that is none": (
+        POINT | {"point": "3"},
+        "point = 3: expected the values of columns, such as {pass: 0, split: train, metric: loss}",
+    ),
+    "misspelt setting": (
+        {"settings": "{epoch: 8}"},
+        "settings: made/published/one has no parameter epoch; did you mean epochs?",
+    ),
+    "setting of another cell": (
+        {"id": "two.accuracy", "settings": "{rate: 0.1}"},
+        "settings: made/published/two has no parameter rate",
+    ),
+    "settings that are none": ({"settings": "[8]"}, "settings = [8]: expected parameters with values"),
+}
+
+
+@pytest.mark.parametrize("changes, fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_one_line_with_file_and_line(tmp_path, changes, fault):
+    made = make_study(tmp_path, *CELLS, figures=print_figures(print_entry(id="both"), print_entry(**changes)))
+    with pytest.raises(FigureError) as refused:
+        check_figures([made])
+    title, *faults = str(refused.value).splitlines()
+    assert title == "the published figures are refused:"
+    assert faults == [f"  {made.published}/figures.yaml, line 3: {fault}"]
+
+
+def test_faults_of_all_entries_and_studies_are_listed(tmp_path):
+    twice = make_study(tmp_path / "a", *CELLS, figures=print_figures(*[print_entry()] * 3))
+    wrong = make_study(tmp_path / "b", *CELLS, figures="figures: {", name="wrong")
+    with pytest.raises(FigureError) as refused:
+        check_figures([twice, make_study(tmp_path / "c"), wrong])
+    faults = str(refused.value).splitlines()[1:]
+    already = "id = one.accuracy: this figure stands in line 2 already"
+    assert faults[:2] == [f"  {twice.published}/figures.yaml, line {line}: {already}" for line in (3, 4)]
+    assert faults[2].startswith(f"  {wrong.published}/figures.yaml, line 1: this is not YAML (")
+    assert len(faults) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"figures:\n  - {id: a\n  - {id: b}\n", ", line 3: this is not YAML (expected ',' or '}', but got '{'"),
+        (b"a: \xff", ": this is not YAML ('utf-8' codec can't decode byte"),
+        (b"a: \0", ": this is not YAML ("),
+        *(
+            (content, ", line 1: expected the key `figures` with a list of entries, each of keys with values")
+            for content in (b"", b"[]", b"figures:", b"figures: {a: 1}", b"figures: [a]", b"figure: []")
+        ),
+    ],
+)
+def test_a_file_that_holds_no_figures_is_refused(tmp_path, content, fault):
+    made = make_study(tmp_path)
+    (made.published / "figures.yaml").write_bytes(content)
+    with pytest.raises(FigureError) as refused:
+        check_figures([made])
+    (line,) = str(refused.value).splitlines()[1:]
+    assert line.startswith(f"  {made.published}/figures.yaml{fault}")
+
+
+# The studies of the project ------------------------------------------------------------------------
+
+
+def test_what_the_studies_publish_can_be_compared_and_every_figure_has_a_claim_of_its_own():
+    studies = discover().values()
+    check_figures(studies)
+    for study in studies:
+        figures = load_figures(study)
+        assert len({figure.claim for figure in figures}) == len(figures)
+        assert all(deviation.source and deviation.effect for deviation in load_deviations(study))

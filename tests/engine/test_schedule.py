@@ -3,14 +3,22 @@
 import json
 import os
 import platform
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_cells import make_cell
 
-from gradlab.engine.schedule import expect_seconds, find_longest_waits, print_time_left, read_last_runs
+from gradlab.engine.schedule import Schedule
+from gradlab.engine.study import Resources, cell_as_json
 
 MACHINE = {"cpu": "some", "cores": os.cpu_count(), "system": platform.platform(), "threads": 1}
+NOWHERE = Path("nowhere")
+
+
+def plan(*cells):
+    return {cell.key: {**cell_as_json(cell), "given": {"passes": 1}} for cell in cells}
 
 
 def write_manifest(results, name, **changes):
@@ -21,53 +29,57 @@ def write_manifest(results, name, **changes):
     return file
 
 
-def test_a_cell_is_known_that_ran_on_this_machine_with_these_parameters(tmp_path):
+def test_a_cell_is_known_that_ran_on_this_machine_with_what_it_is_given(tmp_path):
     write_manifest(tmp_path, "s/published/ran")
     write_manifest(tmp_path, "s/published/other", parameters={"passes": 2, "output": "x"})
     write_manifest(tmp_path, "s/published/elsewhere", machine=MACHINE | {"system": "a node"})
     write_manifest(tmp_path, "s/published/fewer", machine=MACHINE | {"cores": 1000})
-    names = [f"s/published/{cell}" for cell in ("ran", "other", "elsewhere", "fewer", "never")]
-    assert read_last_runs({name: {"passes": 1} for name in names}, tmp_path) == {"s/published/ran": 12.5}
+    keys = [f"s/published/{cell}" for cell in ("ran", "other", "elsewhere", "fewer", "never")]
+    assert Schedule(plan(*(make_cell(key, {}) for key in keys)), tmp_path).known == {"s/published/ran": 12.5}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"parameters": 1}', '{"parameters": {"passes": 1}}', "\0"])
 def test_nothing_is_known_from_a_damaged_manifest(tmp_path, damage):
     write_manifest(tmp_path, "s/published/ran").write_text(damage)
-    assert read_last_runs({"s/published/ran": {"passes": 1}}, tmp_path) == {}
+    assert Schedule(plan(make_cell("s/published/ran", {})), tmp_path).known == {}
 
 
-def test_expected_is_the_last_run_then_the_table_then_the_longest_of_its_kind(tmp_path):
-    (tmp_path / "table.csv").write_text(
-        "cell,seconds,memory\ns/p/ran-0,100,1\ns/p/same-0,20,1\ns/p/same-1,30,1\ns/p/last,1,1\n"
-    )
-    cells = {f"s/p/{cell}": {} for cell in ("ran-0", "same-0", "same-7", "unknown")}
-    assert list(expect_seconds(cells, {"s/p/ran-0": 5.5}, tmp_path / "table.csv").values()) == [5.5, 20, 30, 100]
+def test_expected_is_the_last_run_and_else_all_the_minutes_that_it_may_take(tmp_path):
+    write_manifest(tmp_path, "s/published/ran")
+    cells = [make_cell(f"s/published/{name}", {}, resources=Resources(minutes=3)) for name in ("ran", "never")]
+    assert list(Schedule(plan(*cells), tmp_path).longest_waits.values()) == [12.5, 180.0]
 
 
 @given(st.lists(st.tuples(st.integers(1, 100), st.sets(st.integers(0, 6)), st.booleans()), min_size=1, max_size=7))
 def test_longest_waits_against_a_search_of_all_chains(drawn):
-    names = [f"s/published/{number}" for number in range(len(drawn))]
-    cells, seconds, before = {}, {}, {}
-    for number, (name, (time, earlier, search)) in enumerate(zip(names, drawn, strict=True)):
-        before[name] = [names[other] for other in sorted(earlier) if other < number]
-        metrics = [f"results/{other}/metrics.json" for other in before[name]]
-        by_search = (
-            {"search": metrics[0], "runs": metrics[1:]} if search and metrics else {"search": None, "runs": metrics}
-        )
-        cells[name], seconds[name] = by_search, time
+    keys = [f"s/published/{number}" for number in range(len(drawn))]
+    cells, minutes, before = [], {}, {}
+    for number, (key, (time, earlier, alone)) in enumerate(zip(keys, drawn, strict=True)):
+        before[key] = [keys[other] for other in sorted(earlier) if other < number]
+        one, *others = before[key] or [None]
+        reads = {"one": one, "others": others} if alone and one else {"all": before[key]}
+        cells.append(make_cell(key, {}, reads=reads, resources=Resources(minutes=time)))
+        minutes[key] = time
 
-    def chains(name):
+    def chains(key):
         """Every chain that ends with a cell."""
-        return [[name], *([*chain, name] for other in before[name] for chain in chains(other))]
+        return [[key], *([*chain, key] for other in before[key] for chain in chains(other))]
 
-    longest = dict.fromkeys(names, 0)
-    for chain in [chain for name in names for chain in chains(name)]:
-        longest[chain[0]] = max(longest[chain[0]], sum(seconds[name] for name in chain))
-    assert find_longest_waits(cells, seconds) == longest
+    longest = dict.fromkeys(keys, 0)
+    for chain in [chain for key in keys for chain in chains(key)]:
+        longest[chain[0]] = max(longest[chain[0]], 60 * sum(minutes[key] for key in chain))
+    assert Schedule(plan(*cells), NOWHERE).longest_waits == longest
 
 
-CELLS = {"s/p/a": {}, "s/p/b": {}, "s/p/c": {"runs": ["results/s/p/b/metrics.json"]}}
-SECONDS = {"s/p/a": 600.0, "s/p/b": 300.0, "s/p/c": 600.0}
+A, B, C = KEYS = [f"s/published/{cell}" for cell in "abc"]
+CELLS = plan(make_cell(A, {}), make_cell(B, {}), make_cell(C, {}, reads={"x": [B]}))
+
+
+def print_time_left(cells, seconds, unfinished, cores):
+    """What is said where cells took these times before."""
+    schedule = Schedule(cells, NOWHERE)
+    schedule.known = seconds
+    return schedule.print_time_left(unfinished, cores)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +93,8 @@ SECONDS = {"s/p/a": 600.0, "s/p/b": 300.0, "s/p/c": 600.0}
     ],
 )
 def test_times_are_shared_among_the_cores_but_a_chain_is_not(unfinished, cores, said):
-    assert print_time_left(CELLS, [f"s/p/{cell}" for cell in unfinished], SECONDS, cores) == said
+    seconds = {A: 600.0, B: 300.0, C: 600.0}
+    assert print_time_left(CELLS, seconds, [f"s/published/{cell}" for cell in unfinished], cores) == said
 
 
 @pytest.mark.parametrize(
@@ -94,8 +107,8 @@ def test_times_are_shared_among_the_cores_but_a_chain_is_not(unfinished, cores, 
     ],
 )
 def test_times_in_words(seconds, said):
-    assert print_time_left({"s/p/a": {}}, ["s/p/a"], {"s/p/a": seconds}, 1) == said
+    assert print_time_left(plan(make_cell(A, {})), {A: seconds}, [A], 1) == said
 
 
 def test_nothing_is_said_of_a_time_that_no_run_has_shown():
-    assert print_time_left(CELLS, list(CELLS), {"s/p/a": 600.0, "s/p/b": 300.0}, 1) == ""
+    assert print_time_left(CELLS, {A: 600.0, B: 300.0}, KEYS, 1) == ""

@@ -35,19 +35,19 @@ def test_follows_imports_of_a_notebook_through_modules_and_packages(package, tmp
         ]
     )
     nbformat.write(notebook, tmp_path / "n.ipynb")
-    found = imported_sources(tmp_path / "n.ipynb", package=package)
+    found = imported_sources(tmp_path / "n.ipynb", packages=[package])
     assert names(found, package) == ["__init__.py", "a.py", "b.py", "inner/__init__.py", "inner/c.py"]
 
 
 def test_a_plain_import_counts_and_other_packages_do_not(package):
-    found = imported_sources(package / "lonely.py", package=package)
+    found = imported_sources(package / "lonely.py", packages=[package])
     assert "a.py" in names(found, package)
     assert "lonely.py" not in names(found, package)
 
 
 def test_the_packages_that_a_module_and_its_modules_import_with_their_versions(package, tmp_path):
     (package / "inner/c.py").write_text("import json, os.path\nfrom scipy.special import stdtrit\nthing = 1")
-    assert imported_packages(package / "lonely.py", package=package) == {
+    assert imported_packages(package / "lonely.py", packages=[package]) == {
         "numpy": version("numpy"),
         "scipy": version("scipy"),
     }
@@ -58,6 +58,11 @@ def test_a_package_that_is_installed_under_another_name_than_its_module(tmp_path
     assert imported_packages(tmp_path / "module.py") == {"PyYAML": version("pyyaml"), "pillow": version("pillow")}
 
 
-def test_the_cifar10_notebooks_need_no_torch(project):
-    for name in ("two_layer", "gradient_check", "lambda_search"):
-        assert "torch" not in imported_packages(project / f"notebooks/regularization/{name}.ipynb")
+def test_relative_imports_are_followed_wherever_they_start(package):
+    (package / "b.py").write_text("from . import lonely\nfrom .inner import c\nimport numpy")
+    (package / "inner/c.py").write_text("from ..a import thing")
+    (package / "a.py").write_text("")
+    found = imported_sources(package / "b.py", packages=[package])
+    assert names(found, package) == ["__init__.py", "a.py", "inner/__init__.py", "inner/c.py", "lonely.py"]
+    assert imported_packages(package / "b.py", packages=[package]) == {"numpy": version("numpy")}
+    assert imported_sources(package / "b.py", packages=[]) == []

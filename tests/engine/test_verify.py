@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_cells import finish_cell
+from made_cells import finish_cell, make_cell, write_plan
 from made_runs import seal
 
 from gradlab.engine.results import PlanError, load_results
@@ -36,23 +36,23 @@ def write_run(root, *, data="data", source="x = 1\n", metrics=METRICS):
     for name, text in files.items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
+    cells = {SEARCH: make_cell(SEARCH, {"rate": 0}), TRAIN: make_cell(TRAIN, {"passes": 1}, reads={"search": SEARCH})}
     search = f"{root.name}/{SEARCH}/metrics.json"
-    cells = {SEARCH: {"data": f"{data}/made"}, TRAIN: {"data": f"{data}/made", "search": search, "runs": [search]}}
-    for name, parameters in cells.items():
+    for name, cell in cells.items():
         folder = root / name
         folder.mkdir(parents=True)
         (folder / "metrics.json").write_text(json.dumps(metrics[name]))
         (folder / "curves.csv").write_text("metric,value\nloss,1.0\n")
         (folder / "curves.svg").write_text("<svg/>")
         (folder / "notebook.ipynb").write_text(json.dumps({"started": str(root)}))
-        finish_cell(folder, parameters)
+        finish_cell(folder, cell.parameters)
         inputs = ["module.py", f"{data}/made/dataset.json", *([search] if name == TRAIN else [])]
         seal(
             folder,
-            parameters={**parameters, "output": f"{root.name}/{name}"},
+            parameters={**cell.parameters, "output": f"{root.name}/{name}"},
             inputs={path: sha256(home / path) for path in inputs},
         )
-    (root / "plan.json").write_text(json.dumps({"cells": cells}))
+    write_plan(root, cells)
     return root
 
 
@@ -102,8 +102,6 @@ def test_a_second_run_inside_the_folder_of_the_first_has_the_same_parameters(fir
         text = manifest.replace('"results/s/', '"results/again/s/')
         assert text != manifest
         (again / name / "manifest.json").write_text(text)
-    plan = (again / "plan.json").read_text().replace('"results/s/', '"results/again/s/')
-    (again / "plan.json").write_text(plan)
     shutil.move(again, first / "again")
     assert verdicts(compare(first, first / "again")) == {SEARCH: "same", TRAIN: "same"}
 
@@ -188,9 +186,10 @@ def test_a_cell_that_the_second_study_does_not_plan_is_not_compared(first, secon
 
 
 def plan_with(root, name, **parameters):
-    """Plan and run a cell under other parameters."""
+    """Plan and run a cell under more parameters."""
     plan = json.loads((root / "plan.json").read_text())
-    plan["cells"][name] |= parameters
+    for kind in ("parameters", "given"):
+        plan["cells"][name][kind] |= parameters
     (root / "plan.json").write_text(json.dumps(plan))
     given = json.loads((root / name / "manifest.json").read_text())["parameters"]
     seal(root / name, parameters=given | parameters)
@@ -199,10 +198,13 @@ def plan_with(root, name, **parameters):
 @pytest.mark.parametrize(
     "parameters, reason",
     [
-        ({"seed": 1}, "the parameters differ: seed not given and 1"),
-        ({"seed": None}, "the parameters differ: seed not given and None"),
-        ({"data": "data/other"}, "the parameters differ: data made and other"),
-        ({"search": f"again/{TRAIN}/metrics.json"}, "the parameters differ: search "),
+        ({"passes": 2}, "the parameters differ: passes 1 and 2"),
+        ({"rows": [0, 1]}, "the parameters differ: rows not given and [0, 1]"),
+        ({"rows": None}, "the parameters differ: rows not given and None"),
+        (
+            {"a": 1, "b": 1, "c": 1, "d": 1},
+            "the parameters differ: a not given and 1, b not given and 1, c not given and 1 and 1",
+        ),
     ],
 )
 def test_runs_with_other_parameters_are_not_compared(first, second, parameters, reason):
@@ -374,7 +376,7 @@ def test_many_cells_with_one_reason_are_one_line():
         ("results/plan.json", "results/plan.json", "lie in one folder; name the plan of a second run"),
         ("results/plan.json", "link/plan.json", "lie in one folder; name the plan of a second run"),
         ("results/plan.json", "damaged.json", "the plan {0}/damaged.json is not JSON"),
-        ("results/plan.json", "list.json", "{0}/list.json is not a plan: it holds no parameters of cells"),
+        ("results/plan.json", "list.json", "{0}/list.json is not a plan of this version"),
     ],
 )
 def test_plans_that_cannot_be_compared_are_one_line_that_says_what_to_do(

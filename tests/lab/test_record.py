@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_cells import make_cell
 
 from gradlab.engine.results import CellResult
 from gradlab.lab import record
@@ -32,8 +33,7 @@ def test_curves_read_back_as_the_same_table(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("curves")
     curves = pd.DataFrame(rows, columns=["seed", "pass", "split", "metric", "value"])
     record.save_curves(folder, curves)
-    result = CellResult("s/published/x", {}, folder, folder / "log", {"outputs": {}})
-    read = result.curves
+    read = CellResult(make_cell("s/published/x", {}), folder, folder / "log", {}).curves
     assert read.drop(columns="value").equals(curves.drop(columns="value"))
     assert read["value"].dtype == "float64"
     for one, other in zip(read["value"], curves["value"], strict=True):

@@ -10,59 +10,33 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from made_cells import finish_cell
+from made_report import SVG
 from made_runs import copy_run, seal
 
-from gradlab.engine.results import load_results
 from gradlab.engine.verify import COMPARISON, compare_studies, save_comparisons
-from gradlab.report.build import main, render_report
-from gradlab.report.pages import render_pages
+from gradlab.report.build import main
 
-JUMP, POWER = "autodiff/published/jump", "autodiff/published/power"
-SVG = "<svg xmlns='http://www.w3.org/2000/svg'/>"
+JUMP, POWER = "slopes/published/jump", "slopes/published/power"
+SLOPES = {"jump.left": 0.0, "jump.right": -1728.0}
 
 
 @pytest.fixture
-def study(tmp_path, project):
-    """A study of two planned autodiff cells, of which none has run, and a function that renders its report."""
-    root = tmp_path / "results"
-    root.mkdir()
-    cells = {JUMP: {"case": "jump"}, POWER: {"case": "power"}}
-    (root / "plan.json").write_text(json.dumps({"cells": cells}))
-    folders = {
-        "published": project / "workflow/published",
-        "templates": project / "workflow/report",
-        "data": tmp_path / "data",
-    }
-
-    def render():
-        return render_report(root / "plan.json", **folders).read_text(encoding="utf-8")
-
-    render.root = root
-    render.command = [str(root / "plan.json"), *(f"--{name}={folder}" for name, folder in folders.items())]
-    return render
-
-
-def write_cell(root, name, parameters, notebook=None, **rest):
-    folder = root / name
-    folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps({"jump.two_branches": 0.0, "jump.three_branches": -1728.0}))
-    (folder / "curves.csv").write_text("x,metric,value\n")
-    (folder / "answers.json").write_text(
-        json.dumps([{"question": "Is 1 < 2?", "answer": "<b>Yes</b>", "evidence": "counted"}])
+def study(made):
+    """A study of two planned cells, of which none has run, and its report."""
+    figures = [
+        {"id": "jump.left", "value": "0"},
+        {"id": "jump.right", "value": "-1728"},
+        {"id": "power.slope", "value": "0"},
+    ]
+    made.add_study("slopes", figures)
+    files = {"figures": ["function.svg", "detail.svg"], "files": ["answers.json"]}
+    made.plan(
+        {
+            JUMP: {"parameters": {"case": "jump"}, "metrics": [*SLOPES], **files},
+            POWER: {"parameters": {"case": "power"}, "metrics": ["power.slope"], **files},
+        }
     )
-    for figure in ("function", "detail"):
-        (folder / f"{figure}.svg").write_text(SVG)
-    nbformat.write(notebook or nbformat.v4.new_notebook(), folder / "notebook.ipynb")
-    finish_cell(folder, parameters, **rest)
-
-
-def fail_cell(root, name, message):
-    log = root / f"logs/{name}.ipynb"
-    log.parent.mkdir(parents=True)
-    error = nbformat.v4.new_output("error", ename="ValueError", evalue=message, traceback=[f"ValueError: {message}"])
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("fail()", outputs=[error])])
-    nbformat.write(notebook, log)
+    return made
 
 
 def tile_of(html, name):
@@ -72,9 +46,9 @@ def tile_of(html, name):
 
 
 def test_renders_with_nothing_there_and_says_so(study):
-    html = study()
+    html = study.render()
     assert "0 of 2 planned cells ran" in html
-    assert "2 missing (autodiff/published/jump, autodiff/published/power)" in html
+    assert "2 missing (slopes/published/jump, slopes/published/power)" in html
     assert "No cell of this study has run." in html
     assert "No cell has run." in html
     assert "– missing" in tile_of(html, "jump").get_text()
@@ -82,85 +56,100 @@ def test_renders_with_nothing_there_and_says_so(study):
 
 
 def test_shows_results_answers_and_what_is_missing(study):
-    write_cell(study.root, JUMP, {"case": "jump"})
-    html = study()
+    study.finish(JUMP, SLOPES)
+    html = study.render()
     assert "1 of 2 planned cells ran" in html
     assert "2 are exact" in html
-    assert "1 missing (autodiff/published/power)" in html
-    assert 'href="pages/autodiff/published/jump.html"' in html
+    assert "1 missing (slopes/published/power)" in html
+    assert 'href="pages/slopes/published/jump.html"' in html
     assert "not in a repository" in html
     tile = tile_of(html, "jump")
-    assert tile.img["src"] == "autodiff/published/jump/detail.svg"
+    assert tile.img["src"] == "slopes/published/jump/detail.svg"
     assert "2 s" in tile.get_text()
 
 
+def test_a_study_that_is_off_has_no_figure_no_error_and_no_section(made):
+    error = "Error(1, 'Notes', 'A slip', 'It is so.', (), lambda material: None)"
+    claims = f"from gradlab.engine.claims import Error\n\nERRATA = ({error},)\n"
+    for name in ("slopes", "areas"):
+        made.add_study(name, [{"id": f"{name}.figure", "value": "0"}], claims=claims)
+    made.plan({JUMP: {}})
+    report = made.parse()
+    assert "areas" not in report.get_text().lower()
+    assert report.select("#slopes") and not report.select("#areas")
+    ledger = json.loads((made.root / "ledger.json").read_text())
+    assert [(figure["id"], figure["verdict"]) for figure in ledger["figures"]] == [("slopes.figure", "not run")]
+    assert [erratum["study"] for erratum in ledger["errata"]] == ["slopes"]
+
+
 def test_the_empty_log_of_a_cell_that_once_succeeded_is_no_failure(study):
-    log = study.root / "logs/autodiff/published/power.ipynb"
-    log.parent.mkdir(parents=True)
-    log.touch()
-    assert "2 missing (autodiff/published/jump, autodiff/published/power)" in study()
+    study.fail(POWER)
+    (study.root / f"logs/{POWER}.ipynb").write_bytes(b"")
+    assert "2 missing (slopes/published/jump, slopes/published/power)" in study.render()
+
+
+def stop_with(message, *before):
+    """A code cell that printed something, and stopped with an error."""
+    error = nbformat.v4.new_output("error", ename="E", evalue=message, traceback=["Traceback", f"E: {message}"])
+    return nbformat.v4.new_code_cell("fail()", outputs=[*before, error])
 
 
 def test_a_failed_cell_is_marked_and_its_traceback_linked(study):
-    fail_cell(study.root, JUMP, "broken <on> purpose")
-    html = study()
-    assert "1 failed (autodiff/published/jump)" in html
+    study.fail(JUMP, stop_with("broken <on> purpose"))
+    html = study.render()
+    assert "1 failed (slopes/published/jump)" in html
     tile = tile_of(html, "jump")
     assert "✗ failed" in tile.get_text()
-    assert [link["href"] for link in tile.select("a")][-1] == "pages/autodiff/published/jump.html#failure"
-    page = (study.root / "pages/autodiff/published/jump.html").read_text(encoding="utf-8")
-    assert 'id="failure"' in page and 'href="#error"' in page and 'id="error"' in page
-    assert "ValueError: broken &lt;on&gt; purpose" in page
+    assert [link["href"] for link in tile.select("a")][-1] == f"pages/{JUMP}.html#failure"
+    page = study.read_page(JUMP)
+    assert page.select_one("#failure a")["href"] == "#error"
+    assert page.find(id="error").get_text() == "Traceback\nE: broken <on> purpose\n"
 
 
 def test_a_run_that_was_killed_and_could_say_nothing_is_shown_as_such(study):
-    log = study.root / f"logs/{POWER}.ipynb"
-    log.parent.mkdir(parents=True)
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")]), log)
-    assert "failed" in tile_of(study(), "power").get_text()
-    page = BeautifulSoup((study.root / f"pages/{POWER}.html").read_text(encoding="utf-8"), "html.parser")
-    assert "this run did not finish: it was killed, or is still going on." in page.find(id="failure").get_text()
+    study.fail(POWER, nbformat.v4.new_code_cell("x = 1"))
+    assert "failed" in tile_of(study.render(), "power").get_text()
+    text = study.read_page(POWER).find(id="failure").get_text()
+    assert "this run did not finish: it was killed, or is still going on." in text
 
 
 def test_text_from_results_is_escaped(study):
-    write_cell(study.root, JUMP, {"case": "jump"})
-    html = study()
+    study.finish(JUMP, SLOPES)
+    html = study.render()
     assert "&lt;b&gt;Yes&lt;/b&gt;" in html
     assert "<b>Yes</b>" not in html
 
 
 def test_a_cell_that_ran_with_other_parameters_is_stale_and_its_figures_are_not_shown(study):
-    write_cell(study.root, JUMP, {"case": "jump", "seed": 7})
-    html = study()
-    assert "1 stale (autodiff/published/jump)" in html
+    study.finish(JUMP, SLOPES, parameters={"case": "jump", "seed": 7})
+    html = study.render()
+    assert "1 stale (slopes/published/jump)" in html
     assert "0 are exact" in html
     assert "-1728</a>" not in html
     assert "ran with seed = 7, planned is None" in tile_of(html, "jump").get_text()
-    page = (study.root / "pages/autodiff/published/jump.html").read_text(encoding="utf-8")
+    page = study.read_page(JUMP).get_text()
     assert "↺ stale:" in page and "ran with seed = 7, planned is None" in page
 
 
-def test_a_page_says_where_its_numbers_come_from(study, tmp_path):
-    data = tmp_path / "data/made/dataset.json"
+def test_a_page_says_where_its_numbers_come_from(study):
+    data = study.data / "made/dataset.json"
     data.parent.mkdir(parents=True)
     data.write_text(json.dumps({"name": "made", "content": {"images": "sha256:0123"}}))
-    write_cell(study.root, JUMP, {"case": "jump"}, inputs=[data])
-    report = BeautifulSoup(study(), "html.parser")
-    page = study.root / "pages/autodiff/published/jump.html"
-    origin = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").find(id="origin")
-    manifest = (page.parent / origin.find("a", string="manifest.json")["href"]).resolve()
+    study.finish(JUMP, SLOPES, inputs=[data])
+    shown = study.parse().find(id="data-made")
+    origin = study.read_page(JUMP).find(id="origin")
+    manifest = study.root / "pages/slopes/published" / origin.find("a", string="manifest.json")["href"]
     digest = json.loads(manifest.read_text())["inputs"][str(data)]
     assert origin.find("a", string="made")["href"] == "../../../report.html#data-made"
     assert digest in origin.get_text()
-    shown = report.find(id="data-made")
     assert digest in shown.find_next("p").get_text()
     assert "every cell that used it names this digest" in shown.find_next("p").get_text()
     assert "sha256:0123" in shown.find_next("table").get_text()
     outputs = [link["href"] for link in origin.select("table a")]
-    assert "../../../autodiff/published/jump/metrics.json" in outputs
+    assert f"../../../{JUMP}/metrics.json" in outputs
 
 
-def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
+def test_pages_fold_code_and_run_no_script_of_the_notebook(study):
     hostile = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
     svg = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
     notebook = nbformat.v4.new_notebook()
@@ -171,16 +160,9 @@ def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
         f"print({hostile!r})", outputs=[html_output, svg_output, stream], execution_count=1
     )
     notebook.cells = [nbformat.v4.new_markdown_cell(f"# Title\n{hostile}"), code]
-    write_cell(study.root, JUMP, {"case": "jump"}, notebook)
-    render_pages(
-        load_results(study.root / "plan.json"),
-        {},
-        study.root / "pages",
-        template=project / "workflow/report/notebook",
-        report=study.root / "report.html",
-        style=study.root / "pages/style.css",
-    )
-    html = (study.root / "pages/autodiff/published/jump.html").read_text(encoding="utf-8")
+    study.finish(JUMP, SLOPES, notebook=notebook)
+    study.render()
+    html = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
     assert "<script" not in html
     assert "<img src=x" not in html and '<img src="x" onerror' not in html
     assert "<details" in html
@@ -194,9 +176,9 @@ def test_pages_fold_code_and_run_no_script_of_the_notebook(study, project):
 
 def page_of(study, notebook):
     """The page of a cell with the given notebook, parsed."""
-    write_cell(study.root, JUMP, {"case": "jump"}, notebook)
-    study()
-    return BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    study.finish(JUMP, SLOPES, notebook=notebook)
+    study.render()
+    return study.read_page(JUMP)
 
 
 def show(study, **data):
@@ -230,13 +212,10 @@ def test_pictures_are_embedded_with_the_text_they_were_saved_with(study):
         nbformat.v4.new_code_cell('save_figure(output, "function", figure, alt=alt)', outputs=[png]),
         nbformat.v4.new_code_cell("figure", outputs=[png]),
     ]
-    write_cell(study.root, JUMP, {"case": "jump"}, nbformat.v4.new_notebook(cells=code))
     described = SVG.replace("/>", "><dc:description>A jump at 0 &amp; 1</dc:description></svg>")
-    (study.root / JUMP / "function.svg").write_text(described)
-    seal(study.root / JUMP)
-    study()
-    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
-    assert [(image["src"], image["alt"]) for image in page.select("img")] == [
+    study.finish(JUMP, SLOPES, notebook=nbformat.v4.new_notebook(cells=code), svg=described)
+    study.render()
+    assert [(image["src"], image["alt"]) for image in study.read_page(JUMP).select("img")] == [
         ("data:image/png;base64,iVBORw0KGgo=", "A jump at 0 & 1"),
         ("data:image/png;base64,iVBORw0KGgo=", "Figure drawn by the code above"),
     ]
@@ -259,35 +238,23 @@ def test_a_page_is_the_same_whether_lines_of_the_notebook_stand_alone_or_togethe
     assert isinstance(lines["cells"][1]["outputs"][0]["text"], list) and isinstance(together.cells[1].source, str)
     file.write_text(json.dumps(together))
     seal(study.root / JUMP)
-    study()
-    again = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
+    study.render()
+    again = study.read_page(JUMP)
     assert str(again.main.find_all(recursive=False)[:-1]) == str(page.main.find_all(recursive=False)[:-1])
 
 
 def test_the_link_to_an_error_leads_to_the_first_one_whatever_was_printed_before(study):
     printed = nbformat.v4.new_output("stream", name="stdout", text="so far so good")
-    errors = [
-        nbformat.v4.new_output("error", ename="E", evalue=text, traceback=["Traceback", f"E: {text}"])
-        for text in ("first", "second")
-    ]
-    log = study.root / f"logs/{JUMP}.ipynb"
-    log.parent.mkdir(parents=True)
-    cells = [
-        nbformat.v4.new_code_cell("x", outputs=[printed, errors[0]]),
-        nbformat.v4.new_code_cell("y", outputs=errors[1:]),
-    ]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), log)
-    study()
-    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
-    assert [error.get_text() for error in page.select("#error")] == ["Traceback\nE: first\n"]
-    assert page.select_one("#failure a")["href"] == "#error"
+    study.fail(JUMP, stop_with("first", printed), stop_with("second"))
+    study.render()
+    assert [error.get_text() for error in study.read_page(JUMP).select("#error")] == ["Traceback\nE: first\n"]
 
 
 def test_pages_are_on_the_disk_before_the_report_that_leads_to_them(study, monkeypatch):
-    write_cell(study.root, JUMP, {"case": "jump"})
+    study.finish(JUMP, SLOPES)
     found = []
     monkeypatch.setattr(os, "sync", lambda: found.append(sorted(file.name for file in study.root.rglob("*.html"))))
-    study()
+    study.render()
     assert found == [["jump.html"]]
 
 
@@ -298,13 +265,10 @@ def compare(root, again):
     save_comparisons(compare_studies(root / "plan.json", again / "plan.json"), root / COMPARISON)
 
 
-def repeat_of(root, html, name):
+def repeat_of(study, html, key):
     """What the report says of a cell's second run: in the gallery, and on the cell's page."""
-    page = BeautifulSoup((root / f"pages/{name}.html").read_text(encoding="utf-8"), "html.parser")
-    return [
-        found.get_text() if found else None
-        for found in (tile_of(html, name.split("/")[-1]).select_one(".repeat"), page.select_one("header .repeat"))
-    ]
+    places = tile_of(html, key.split("/")[-1]).select_one(".repeat"), study.read_page(key).select_one("header .repeat")
+    return [found.get_text() if found else None for found in places]
 
 
 def repeatability(html):
@@ -312,26 +276,26 @@ def repeatability(html):
 
 
 def test_without_a_second_run_the_report_says_how_to_make_one_and_nothing_of_single_cells(study):
-    write_cell(study.root, JUMP, {"case": "jump"})
-    html = study()
+    study.finish(JUMP, SLOPES)
+    html = study.render()
     assert repeatability(html) == "No cell was run a second time; make verify does that."
-    assert repeat_of(study.root, html, JUMP) == [None, None]
+    assert repeat_of(study, html, JUMP) == [None, None]
     assert COMPARISON not in html
 
 
 def test_a_cell_that_was_run_again_with_the_same_bytes_says_so(study):
-    write_cell(study.root, JUMP, {"case": "jump"})
-    write_cell(study.root, POWER, {"case": "power"})
+    study.finish(JUMP, SLOPES)
+    study.finish(POWER)
     again = copy_run(study.root, study.root.parent / "again")
     shutil.rmtree(again / POWER)
     compare(study.root, again)
-    html = study()
+    html = study.render()
     assert repeatability(html).startswith(
         "1 of 2 complete cells was run a second time, with the same bytes; 1 was not run again."
     )
-    assert repeat_of(study.root, html, JUMP) == ["repeated: same bytes", "repeated on 2026-01-02: same bytes"]
-    assert repeat_of(study.root, html, POWER) == ["not repeated", "not repeated"]
-    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
+    assert repeat_of(study, html, JUMP) == ["repeated: same bytes", "repeated on 2026-01-02: same bytes"]
+    assert repeat_of(study, html, POWER) == ["not repeated", "not repeated"]
+    page = study.read_page(JUMP).get_text()
     assert (
         "the same processor, system and versions" in page and "All 5 files but the notebook have the same bytes" in page
     )
@@ -339,24 +303,23 @@ def test_a_cell_that_was_run_again_with_the_same_bytes_says_so(study):
 
 
 def test_a_cell_whose_second_run_differs_says_in_what_and_so_does_the_first_screen(study):
-    write_cell(study.root, JUMP, {"case": "jump"})
+    study.finish(JUMP, SLOPES)
     again = copy_run(study.root, study.root.parent / "again")
-    (again / JUMP / "metrics.json").write_text(json.dumps({"jump.two_branches": 0.0, "jump.three_branches": -1727.5}))
+    (again / JUMP / "metrics.json").write_text(json.dumps(SLOPES | {"jump.right": -1727.5}))
     (again / JUMP / "curves.csv").write_text("<i>")
     seal(again / JUMP, versions={"python": "<b>4"})
     compare(study.root, again)
-    html = study()
+    html = study.render()
     trouble = [found.get_text() for found in BeautifulSoup(html, "html.parser").select("header .trouble")]
     assert trouble[-1] == "Differs when repeated: 1 cell wrote other bytes in a second run; which ones."
     assert "0 of 1 complete cells were run" in repeatability(html)
-    assert repeat_of(study.root, html, JUMP) == [
+    assert repeat_of(study, html, JUMP) == [
         "≠ repeated: curves.csv, metrics.json differ",
         "≠ repeated on 2026-01-02: curves.csv, metrics.json differ",
     ]
-    page = BeautifulSoup((study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8"), "html.parser")
-    origin = page.find(id="origin").get_text()
+    origin = study.read_page(JUMP).find(id="origin").get_text()
     assert "differing in python 3 and <b>4" in origin
-    assert "jump.three_branches: -1728.0 in the first run, -1727.5 in the second" in origin
+    assert "jump.right: -1728.0 in the first run, -1727.5 in the second" in origin
     digests = {name: pair["second"] for name, pair in read_comparison(study.root)["files"].items() if not pair["same"]}
     assert set(digests) == {"curves.csv", "metrics.json"}
     assert all(digest in origin for digest in digests.values())
@@ -367,33 +330,33 @@ def read_comparison(root):
 
 
 def test_a_comparison_with_what_is_there_no_longer_does_not_count(study):
-    write_cell(study.root, JUMP, {"case": "jump"})
+    study.finish(JUMP, SLOPES)
     compare(study.root, copy_run(study.root, study.root.parent / "again"))
     (study.root / JUMP / "curves.csv").write_text("x,metric,value\n1,y,2\n")
     seal(study.root / JUMP)
-    html = study()
-    assert repeat_of(study.root, html, JUMP) == ["not repeated since it changed"] * 2
+    html = study.render()
+    assert repeat_of(study, html, JUMP) == ["not repeated since it changed"] * 2
     assert "1 has changed since" in repeatability(html)
 
 
 def test_a_damaged_comparison_is_named_and_the_report_rendered(study):
-    write_cell(study.root, JUMP, {"case": "jump"})
+    study.finish(JUMP, SLOPES)
     compare(study.root, copy_run(study.root, study.root.parent / "again"))
     file = study.root / COMPARISON
     file.write_text(file.read_text()[:-20])
-    html = study()
+    html = study.render()
     assert "1 of 2 planned cells ran" in html
     assert repeatability(html).endswith("repeatability.json cannot be read; `make verify` writes it anew.")
-    assert repeat_of(study.root, html, JUMP) == [None, None]
+    assert repeat_of(study, html, JUMP) == [None, None]
 
 
 def test_the_ledger_depends_on_the_results_alone_and_not_on_their_folder_or_times_or_second_runs(study, monkeypatch):
-    write_cell(study.root, JUMP, {"case": "jump"})
+    study.finish(JUMP, SLOPES)
     again = copy_run(study.root, study.root.parent / "again")
-    study()
+    study.render()
     compare(study.root, again)
     ledger = {name: (study.root / name).read_bytes() for name in ("ledger.json", "ledger.csv", "errata.csv")}
-    study()
+    study.render()
     assert main([str(again / "plan.json"), *study.command[1:]]) == 0
     for name, content in ledger.items():
         assert (study.root / name).read_bytes() == content
@@ -404,26 +367,25 @@ def test_the_ledger_depends_on_the_results_alone_and_not_on_their_folder_or_time
 
 
 def test_a_damaged_manifest_makes_its_cell_stale_and_breaks_nothing(study):
-    write_cell(study.root, JUMP, {"case": "jump"})
-    write_cell(study.root, POWER, {"case": "power"})
+    study.finish(JUMP, SLOPES)
+    study.finish(POWER)
     manifest = study.root / JUMP / "manifest.json"
     manifest.write_text(manifest.read_text()[:100])
-    html = study()
-    assert "1 of 2 planned cells ran" in html and "1 stale (autodiff/published/jump)" in html
+    html = study.render()
+    assert "1 of 2 planned cells ran" in html and "1 stale (slopes/published/jump)" in html
     assert "its manifest cannot be read" in tile_of(html, "jump").get_text()
     assert "-1728</a>" not in html
-    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
-    assert "its manifest cannot be read" in page and 'id="origin"' not in page
+    page = study.read_page(JUMP)
+    assert "its manifest cannot be read" in page.get_text() and not page.select("#origin")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '"notebook"', '{"cells": 1}'])
 def test_a_damaged_notebook_of_a_failed_cell_has_a_page_that_says_so(study, text):
-    fail_cell(study.root, JUMP, "never read")
+    study.fail(JUMP)
     (study.root / f"logs/{JUMP}.ipynb").write_text(text)
-    html = study()
-    assert "1 failed (autodiff/published/jump)" in html
-    page = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
-    assert "<code>jump.ipynb</code> cannot be read: it is not a whole notebook" in page
+    html = study.render()
+    assert "1 failed (slopes/published/jump)" in html
+    assert "<code>jump.ipynb</code> cannot be read: it is not a whole notebook" in str(study.read_page(JUMP))
 
 
 @pytest.mark.parametrize(
@@ -453,8 +415,8 @@ def test_a_plan_that_cannot_be_read_is_one_line_that_says_what_writes_it(study, 
 def test_a_disk_that_takes_no_file_is_one_line_and_the_last_report_stays(
     study, monkeypatch, capsys, number, text, remedy
 ):
-    before = study()
-    write_cell(study.root, JUMP, {"case": "jump"})
+    before = study.render()
+    study.finish(JUMP, SLOPES)
 
     def refuse(self, *_arguments, **_options):
         raise OSError(number, text, str(self))
@@ -487,9 +449,3 @@ def test_a_full_disk_is_one_line_and_the_last_report_stays(study, small_disk, ca
     )
     assert report.read_bytes() == before
     assert not list(small_disk.rglob("*.part"))
-
-
-def test_templates_that_are_not_there_are_one_line(study, capsys, tmp_path):
-    assert main([*study.command[:1], study.command[1], f"--templates={tmp_path}", study.command[3]]) == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "style.css" in said

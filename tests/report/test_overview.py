@@ -3,9 +3,12 @@
 from dataclasses import fields
 
 import pytest
+from made_cells import finish_cell, write_plan
+from made_report import describe_study
 
-from gradlab.engine.figures import Deviation
 from gradlab.engine.ledger import Entry
+from gradlab.engine.results import load_results
+from gradlab.engine.study import discover
 from gradlab.engine.verify import Repeat
 from gradlab.report.overview import (
     describe_trouble,
@@ -21,7 +24,7 @@ from gradlab.report.overview import (
 
 def entry(**given):
     """An entry with the given fields, all others None."""
-    known = {"study": "autodiff", "claim": "a slope", "published": "0.5", "verdict": "exact", "note": "", "cells": []}
+    known = {"study": "slopes", "claim": "a slope", "published": "0.5", "verdict": "exact", "note": "", "cells": []}
     return Entry(**dict.fromkeys(field.name for field in fields(Entry)) | known | given)
 
 
@@ -29,21 +32,23 @@ def as_typed(texts):
     return tuple(text.replace("\N{NO-BREAK SPACE}", " ") for text in texts)
 
 
-def test_one_sentence_counts_cells_and_verdicts(make_material):
-    results = make_material({"autodiff/published/jump": ({}, {}), "autodiff/published/power": None}).results
+def test_one_sentence_counts_cells_and_verdicts(tmp_path):
+    (tmp_path / "slopes/published/jump").mkdir(parents=True)
+    finish_cell(tmp_path / "slopes/published/jump", {})
+    results = load_results(write_plan(tmp_path, {"slopes/published/jump": {}, "slopes/published/power": {}}))
     verdicts = ["exact"] * 3 + ["within"] * 2 + ["inside interval", "erratum", "outside", "outside", "not run"]
     assert summarise(results, [entry(verdict=verdict) for verdict in verdicts]) == (
         "1 of 2 planned cells ran; of 10 published figures, 3 are exact, 3 agree (2 within tolerance, 1 inside the interval "
         "of our seeds), 2 differ, 1 is an erratum of the notebooks, and 1 was not compared."
     )
-    assert describe_trouble(results) == "1 missing (autodiff/published/power)"
+    assert describe_trouble(results) == "1 missing (slopes/published/power)"
     assert describe_trouble({name: cell for name, cell in results.items() if cell.status == "done"}) == ""
     assert list_verdicts([entry(), entry(), entry(verdict="not run")]) == [("=", "exact", 2), ("–", "not run", 1)]
 
 
-def test_trouble_names_the_first_five_cells_of_each_state(make_material):
-    results = make_material({f"autodiff/published/case-{number}": None for number in range(7)}).results
-    shown = ", ".join(f"autodiff/published/case-{number}" for number in range(5))
+def test_trouble_names_the_first_five_cells_of_each_state(tmp_path):
+    results = load_results(write_plan(tmp_path, {f"slopes/published/case-{number}": {} for number in range(7)}))
+    shown = ", ".join(f"slopes/published/case-{number}" for number in range(5))
     assert describe_trouble(results) == f"7 missing ({shown} and 2 more)"
 
 
@@ -91,23 +96,27 @@ def test_figures_that_differ_stand_alone_and_those_not_compared_by_their_reason(
         *(entry(verdict="not run", claim=f"claim {n}", note="the cell failed", cells=["s/p/two"]) for n in range(7)),
         entry(verdict="not run", claim="other", note="no cell measures it"),
     ]
-    differ, absent = list_differences(entries)
+    studies = {"slopes": describe_study("slopes")}
+    differ, absent = list_differences(entries, studies)
     (row,) = differ.rows
     study, claim, published, ours, against = row
-    assert (study, claim, published, against) == ("Autodiff", "off", "0.5", "tolerance 0.1")
+    assert (study, claim, published, against) == ("Slopes", "off", "0.5", "tolerance 0.1")
     assert (ours.value, ours.cells) == ("0.7", ["s/p/one"])
     assert [row[3] for row in absent.rows] == ["no cell measures it", "the cell failed"]
     failed = next(row for row in absent.rows if row[3] == "the cell failed")
     assert (failed[1].value, failed[1].cells) == (7, ["s/p/two"])
     assert failed[2] == "claim 0, claim 1, claim 2, claim 3, claim 4 and 2 more"
-    assert list_differences(entries[:1]) == []
+    assert list_differences(entries[:1], studies) == []
 
 
-def test_deviations_are_those_of_planned_studies():
-    deviations = [Deviation(study, "C", "does", "ours", "none") for study in ("augmentation", "regularization")]
-    table = list_deviations(deviations, ["regularization"])
-    assert table.rows == [["Regularization, C", "does", "ours", "none"]]
-    assert list_deviations(deviations, ["autodiff"]) is None
+def test_deviations_are_those_of_the_studies_that_are_shown(made):
+    deviation = {"source": "Notes 2", "notebook": "does", "here": "ours", "effect": "none"}
+    made.add_study("slopes", deviations=[deviation])
+    made.add_study("areas")
+    studies = discover([str(made.package)])
+    table = list_deviations(studies.values())
+    assert table.rows == [["Slopes, Notes 2", "does", "ours", "none"]]
+    assert list_deviations([studies["areas"]]) is None
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 import json
 
 import pytest
-from made_cells import finish_cell
+from made_cells import finish_cell, make_cell, write_plan
+from made_report import describe_study
 
 from gradlab.engine.results import load_results
 from gradlab.engine.verify import Comparison, MetricDifference, Repeat
 from gradlab.files import sha256
 from gradlab.report.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
+
+STUDIES = {name: describe_study(name) for name in ("slopes", "areas")}
 
 
 @pytest.fixture
@@ -17,39 +20,36 @@ def study(tmp_path):
     data = tmp_path / "data/made/dataset.json"
     data.parent.mkdir(parents=True)
     data.write_text(json.dumps({"name": "made", "content": {"images": "sha256:0123"}}))
-    cells = {
-        "batch_size/corrected/1": ({"seeds": [1, 0], "root_seed": 9}, 60, "10:00:00", "abc", [data]),
-        "batch_size/corrected/2": ({"seeds": [2], "root_seed": 9}, 30, "09:00:00", "abc", [data]),
-        "regularization/published/final": ({}, 7200, "11:30:00", "def", []),
-        "regularization/published/missing": None,
+    ran = {
+        "slopes/corrected/1": ([1, 0], 60, "10:00:00", "abc", [data]),
+        "slopes/corrected/2": ([2], 30, "09:00:00", "abc", [data]),
+        "areas/published/final": ([], 7200, "11:30:00", "def", []),
     }
-    root = tmp_path / "results"
-    for name, cell in cells.items():
-        if cell is None:
-            continue
-        parameters, seconds, started, commit, inputs = cell
-        folder = root / name
-        folder.mkdir(parents=True)
-        finish_cell(folder, parameters, inputs=inputs)
-        manifest = json.loads((folder / "manifest.json").read_text())
-        manifest |= {"wall_seconds": seconds, "started": f"2026-01-01T{started}+00:00"}
-        manifest["git"] = {"commit": commit, "dirty": commit == "def"}
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-    (root / "plan.json").write_text(
-        json.dumps({"cells": {name: cell[0] if cell else {} for name, cell in cells.items()}})
-    )
-    return lambda: load_results(root / "plan.json")
+    cells = {"areas/published/missing": {}}
+    for name, (seeds, seconds, started, commit, inputs) in ran.items():
+        cells[name] = make_cell(name, {}, replicates=seeds)
+        (tmp_path / "results" / name).mkdir(parents=True)
+        finish_cell(
+            tmp_path / "results" / name,
+            {},
+            inputs=inputs,
+            wall_seconds=seconds,
+            started=f"2026-01-01T{started}+00:00",
+            git={"commit": commit, "dirty": commit == "def"},
+        )
+    plan = write_plan(tmp_path / "results", cells)
+    return lambda: load_results(plan)
 
 
 def test_cost_is_added_up_by_study_and_protocol(study):
-    times, where = measure_cost(study())
+    times, where = measure_cost(study(), STUDIES)
     rows = [[item.value if hasattr(item, "cells") else item for item in row] for row in times.rows]
     assert rows == [
-        ["Batch size", "corrected", 2, "1.5 min", "1", "1 min"],
-        ["Regularization", "published", 1, "2 h", "final", "2 h"],
+        ["Slopes", "corrected", 2, "1.5 min", "1", "1 min"],
+        ["Areas", "published", 1, "2 h", "final", "2 h"],
         ["all", "", 3, "2 h", "final", "2 h"],
     ]
-    assert times.rows[0][4].cells == ["batch_size/corrected/1"]
+    assert times.rows[0][4].cells == ["slopes/corrected/1"]
     facts = dict(where.rows)
     assert facts["first cell started"] == "2026-01-01 09:00 UTC"
     assert facts["last cell ended"] == "2026-01-01 13:30 UTC"
@@ -64,22 +64,25 @@ def test_cost_is_added_up_by_study_and_protocol(study):
         ([7, *range(100, 1100), 2000, 2001], "7, 100 … 1099, 2000, 2001"),
     ],
 )
-def test_many_seeds_that_follow_one_another_are_told_by_their_ends(make_material, seeds, text):
-    results = make_material({"batch_size/corrected/1": ({"seeds": seeds}, {})}).results
-    _, table = describe_provenance(results)
-    assert table.rows == [["Batch size", "corrected", "–", text]]
+def test_many_seeds_that_follow_one_another_are_told_by_their_ends(tmp_path, seeds, text):
+    name = "slopes/corrected/1"
+    (tmp_path / name).mkdir(parents=True)
+    finish_cell(tmp_path / name, {})
+    results = load_results(write_plan(tmp_path, {name: make_cell(name, {}, replicates=seeds)}))
+    _, table = describe_provenance(results, STUDIES)
+    assert table.rows == [["Slopes", "corrected", text]]
 
 
 def test_provenance_counts_what_cells_do_not_share_and_names_the_seeds(study):
-    facts, seeds = describe_provenance(study())
+    facts, seeds = describe_provenance(study(), STUDIES)
     assert facts.rows == [
         ["commit", "abc (2 cells)"],
         ["commit", "def, with uncommitted changes (1 cell)"],
         ["python", "3"],
     ]
     assert seeds.rows == [
-        ["Batch size", "corrected", "9", "0, 1, 2"],
-        ["Regularization", "published", "–", "those of the notebook"],
+        ["Slopes", "corrected", "0, 1, 2"],
+        ["Areas", "published", "those of the notebook"],
     ]
 
 
@@ -95,9 +98,9 @@ def test_data_are_named_by_the_digest_that_stands_in_the_manifests(study, tmp_pa
 
 
 def test_without_a_complete_cell_there_is_nothing_to_say(tmp_path):
-    (tmp_path / "plan.json").write_text(json.dumps({"cells": {"autodiff/published/jump": {}}}))
-    results = load_results(tmp_path / "plan.json")
-    assert measure_cost(results) == describe_provenance(results) == describe_data(results, tmp_path) == []
+    results = load_results(write_plan(tmp_path, {"slopes/published/jump": {}}))
+    assert measure_cost(results, STUDIES) == describe_provenance(results, STUDIES) == []
+    assert describe_data(results, tmp_path) == []
 
 
 def test_damaged_data_are_named_and_keep_nothing_from_being_shown(study, tmp_path):

@@ -78,33 +78,24 @@ def test_a_damaged_file_is_named(tmp_path, content):
 
 
 @pytest.fixture
-def render(tmp_path, project):
+def render(made):
     """A function that renders the report of a study in which nothing has run, with a file of benchmarks."""
-    (tmp_path / "plan.json").write_text(json.dumps({"cells": {"autodiff/published/jump": {}}}))
-    folders = {
-        "published": project / "workflow/published",
-        "templates": project / "workflow/report",
-        "data": tmp_path / "data",
-    }
-
-    def run(file):
-        options = [f"--{name}={folder}" for name, folder in folders.items()]
-        return main([str(tmp_path / "plan.json"), *options, *([f"--benchmarks={file}"] if file else [])])
-
-    return run
+    made.add_study("slopes")
+    made.plan({"slopes/published/jump": {}})
+    return lambda file: main([*made.command, *([f"--benchmarks={file}"] if file else [])])
 
 
-def test_the_report_shows_the_benchmarks_as_text(render, save, tmp_path):
+def test_the_report_shows_the_benchmarks_as_text(render, save, made):
     assert render(save(changed(title="<b>bold</b>"))) == 0
-    document = BeautifulSoup((tmp_path / "report.html").read_text(encoding="utf-8"), "html.parser")
+    document = BeautifulSoup((made.root / "report.html").read_text(encoding="utf-8"), "html.parser")
     assert "<b>bold</b>" in document.select_one("#speed table").get_text()
     assert document.select("nav a[href='#speed']")
 
 
 @pytest.mark.parametrize("name", [None, "missing.json"])
-def test_without_benchmarks_the_report_has_no_such_section(name, render, tmp_path):
+def test_without_benchmarks_the_report_has_no_such_section(name, render, made, tmp_path):
     assert render(name and tmp_path / name) == 0
-    assert "speed" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "speed" not in (made.root / "report.html").read_text(encoding="utf-8")
 
 
 def test_benchmarks_that_are_damaged_are_one_line(render, tmp_path, capsys):

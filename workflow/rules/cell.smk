@@ -49,16 +49,12 @@ class TimeLeft:
 time_left = TimeLeft()
 
 
-def result_file(file, study):
-    """A file that a cell writes, marked for `snakemake --report`, with the study's own caption where it has one for this name."""
-    general = "plot" if file.endswith(".svg") else "file"
-    captions = [
-        study.published.with_name("captions") / f"{file}.rst",
-        *(PROJECT / f"workflow/report/captions/{name}.rst" for name in (file, general)),
-    ]
+def result_file(file):
+    """A file that a cell writes, marked for `snakemake --report`; its caption has its name, or is that of any plot."""
+    caption = file if os.path.exists(f"workflow/report/captions/{file}.rst") else "figure"
     return report(
         RESULTS / "{name}" / file,
-        caption=str(next(filter(Path.exists, captions))),
+        caption=f"../report/captions/{caption}.rst",
         category=lambda wildcards: RUN.studies[CELLS[wildcards.name].study].title,
         subcategory=lambda wildcards: CELLS[wildcards.name].protocol,
         labels=lambda wildcards: {"cell": CELLS[wildcards.name].name, "file": file},
@@ -76,7 +72,7 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
         input:
             needed_by,
         output:
-            [result_file(file, RUN.studies[sample.study]) for file in (*sample.outputs, "manifest.json")],
+            [result_file(file) for file in (*sample.outputs, "manifest.json")],
         log:
             RESULTS / "logs/{name}.ipynb",
         wildcard_constraints:

@@ -161,7 +161,10 @@ def _check_written(folder: Path, files: Sequence[str], metrics: Sequence[str], e
     """Refuse a notebook that ended well and left out a result."""
     missing = [file for file in files if not (folder / file).is_file()]
     if metrics and not missing:
-        written = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        try:
+            written = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        except ValueError:  # by hand, and no JSON
+            written = {}
         missing = [f"the metric {metric}" for metric in metrics if metric not in written]
     if missing:
         reason = f"the notebook came to its end without writing {', '.join(missing)}"

@@ -31,6 +31,7 @@ Each entry of its list holds all that is known of one figure:
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def load_figures(study: Study) -> list[Figure]:
     figures = []
     for entry, _ in _read(study.published / "figures.yaml"):
         limit = entry.get("tolerance", entry.get("bound"))
-        kept = {name: entry[name] for name in (*_TEXTS, "settings", "point") if name in entry}
+        kept = {name: entry[name] for name in (*_TEXTS, "settings", "point") if entry.get(name) is not None}
         figures.append(Figure(study=study.name, limit=None if limit is None else str(limit), **kept))
     return figures
 
@@ -178,15 +179,14 @@ def _find_faults(entry: Mapping[str, Any], study: str, cells: Sequence[Cell], se
         if entry.get(name) is None:
             yield f"missing {name}" + (f", which the rule {rule} needs" if name not in _ALWAYS else "")
     for name in _TEXTS:
-        if name in entry and entry[name] is not None and not isinstance(entry[name], str):
+        if entry.get(name) is not None and not isinstance(entry[name], str):
             yield f"{name} = {entry[name]}: expected text; write it in quotes, since its digits count"
     for name in _NUMBERS:
-        if name in entry and (not isinstance(entry[name], int | float) or isinstance(entry[name], bool)):
-            yield f"{name} = {entry[name]}: expected a number, without quotes and, with an exponent, as 1.0e-8"
-    if rule in RULES and rule != "erratum":
-        for name in ("value",):
-            if isinstance(entry.get(name), str) and not _is_number(entry[name]):
-                yield f"{name} = {entry[name]!r}: expected a number as it was printed"
+        value = entry.get(name)
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+            yield f"{name} = {value}: expected a number, without quotes and, with an exponent, as 1.0e-8"
+    if isinstance(entry.get("value"), str) and not _is_number(entry["value"]):
+        yield f"value = {entry['value']!r}: expected a number as it was printed"
     identifier = entry.get("id")
     if not isinstance(identifier, str):
         return
@@ -197,7 +197,7 @@ def _find_faults(entry: Mapping[str, Any], study: str, cells: Sequence[Cell], se
 
 def _find_unknown_names(entry: Mapping[str, Any], study: str, cells: Sequence[Cell]) -> Iterator[str]:
     """Say which cell, metric or setting the study as published does not have."""
-    protocol, point = entry.get("judged_by", "published"), entry.get("point")
+    protocol, point = entry.get("judged_by") or "published", entry.get("point")
     if protocol not in PROTOCOLS:
         yield f"judged_by = {protocol}: expected one of {', '.join(PROTOCOLS)}"
         return
@@ -235,10 +235,9 @@ def _suggest(name: str, known: Iterable[str]) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _read(file: Path) -> list[tuple[dict[str, Any], int]]:
@@ -252,7 +251,8 @@ def _read(file: Path) -> list[tuple[dict[str, Any], int]]:
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise FigureError(f"{file}{where}: this is not YAML ({getattr(error, 'problem', None) or error})") from None
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise FigureError(f"{file}{where}: this is not YAML ({reason})") from None
     entries = content.get("figures") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise FigureError(

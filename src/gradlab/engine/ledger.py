@@ -157,9 +157,13 @@ def _enter(
 def _summarise_corrected(figure: Figure, results: Mapping[str, CellResult]) -> dict[str, float | None]:
     """Return n, mean and interval of the corrected runs that measure a figure."""
     cells = find_corrected(results, figure.study, figure.id)
-    if not any(figure.id in cell.metrics for cell in cells):
+    try:
+        runs = collect_runs(cells, figure.id)
+    except ValueError:  # values of nobody knows which seed
+        runs = {}
+    if not any(figure.id in cell.metrics for cell in cells) or not runs:
         return {f"corrected_{name}": None for name in ("n", "missing", "mean", "low", "high")}
-    arm = summarise_arm(list(collect_runs(cells, figure.id).values()))
+    arm = summarise_arm(list(runs.values()))
     low, high = arm.mean_interval or (None, None)
     found = {"n": arm.n, "missing": arm.missing, "mean": arm.mean, "low": low, "high": high}
     return {f"corrected_{name}": value for name, value in found.items()}

@@ -34,8 +34,8 @@ def plan_cells(studies: Mapping[str, Study], sections: Mapping[str, Any]) -> dic
     Raises
     ------
     StudyError
-        A cell is planned twice or for another study; it reads one that is not planned, or itself; there is no such data set; or
-        two cells of one notebook write different files, or need different resources.
+        A cell is planned twice or for another study; it reads one that is not planned, or itself; there is no such data set;
+        two cells of one notebook write different files, or need different resources; or two declare one metric.
     """
     cells: dict[str, Cell] = {}
     for name, section in sections.items():
@@ -59,11 +59,26 @@ def plan_cells(studies: Mapping[str, Study], sections: Mapping[str, Any]) -> dic
                 f"{other.key} and {cell.key} have one notebook, {cell.template}, and differ in figures, files or resources, "
                 "which belong to a notebook: give both the same, or two notebooks"
             )
+    _check_metrics(cells.values())
     try:
         TopologicalSorter({key: cell.sources for key, cell in cells.items()}).prepare()
     except CycleError as error:
         raise StudyError(f"cells wait for one another: {' reads '.join(error.args[1])}") from None
     return cells
+
+
+def _check_metrics(cells: Iterable[Cell]) -> None:
+    """Refuse two cells that declare one metric, and are not replicates of one another: nobody could tell whose value it is."""
+    declared: dict[tuple[str, str, str, int | None], str] = {}
+    for cell in cells:
+        for metric in cell.metrics:
+            for seed in cell.replicates or [None]:
+                other = declared.setdefault((cell.study, cell.protocol, metric, seed), cell.key)
+                if other != cell.key:
+                    raise StudyError(
+                        f"{other} and {cell.key} both declare the metric {metric}: give one of them another, or each "
+                        "`replicates` of its own"
+                    )
 
 
 def describe_cells(

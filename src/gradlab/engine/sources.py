@@ -47,7 +47,7 @@ def imported_packages(*files: str | Path, packages: Sequence[Path] = (PACKAGE,))
     """
     names: set[str] = set()
     for file in [*map(Path, files), *imported_sources(*files, packages=packages)]:
-        names |= {name.partition(".")[0] for name in _names(file)}
+        names |= {name.partition(".")[0] for name in _names(file, tuple(packages))}
     names -= {*(package.name for package in packages), *sys.stdlib_module_names}
     return {distribution: metadata.version(distribution) for distribution in sorted(find_distributions(names))}
 
@@ -80,21 +80,31 @@ def _python(file: Path) -> str:
 
 
 @cache  # cells share most modules
-def _names(file: Path) -> set[str]:
+def _names(file: Path, packages: tuple[Path, ...]) -> set[str]:
     """Return the full names that one file imports itself."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(_python(file))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = [*_start(file, node.level, packages), *filter(None, [node.module])]
+            names |= {".".join([*parts, alias.name]) for alias in node.names}
     return names
+
+
+def _start(file: Path, level: int, packages: Sequence[Path]) -> list[str]:
+    """Return the parts of the name from which a relative import starts; none for an absolute one."""
+    for package in packages if level else ():
+        if file.is_relative_to(package):
+            parts = [package.name, *file.relative_to(package).parent.parts]
+            return parts[: len(parts) - level + 1]
+    return []
 
 
 def _modules(file: Path, packages: Sequence[Path]) -> set[Path]:
     """Return the packages' files that one file imports itself, the packages they lie in included."""
     files: set[Path] = set()
-    for name in _names(file):
+    for name in _names(file, tuple(packages)):
         top, *parts = name.split(".")
         for package in packages:
             for depth in range(len(parts) + 1 if top == package.name else 0):

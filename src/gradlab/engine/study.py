@@ -13,8 +13,7 @@ A study is a package with these modules:
 `section`, where the report's default section is not enough
     `show(material)`, which returns the blocks of its section.
 
-Beside them, `published/` holds what was printed: `figures.yaml`, see `gradlab.engine.figures`, and logs; and `captions/`, for
-`snakemake --report`, may hold `<file>.rst` for a file that its cells write. Notebooks import other
+Beside them, `published/` holds what was printed: `figures.yaml`, see `gradlab.engine.figures`, and logs. Notebooks import other
 modules of the package; those named above belong to planning and to the report, and no notebook imports them.
 """
 
@@ -243,10 +242,12 @@ def discover(packages: Sequence[str] = PACKAGES) -> dict[str, Study]:
                 sys.path.append(str(folder.parent))
         name = Path(package).name if "/" in package else package
         try:
-            places = importlib.import_module(name).__path__
+            places = [Path(place) for place in importlib.import_module(name).__path__]
         except (ImportError, AttributeError) as error:
             raise StudyError(f"there is no package {package} to look for studies in ({error})") from None
-        for file in sorted(file for place in places for file in Path(place).glob("*/study.py")):
+        if "/" in package and folder.resolve() not in [place.resolve() for place in places]:
+            raise StudyError(f"{name} is also the name of the package {places[0]}; rename the folder {package}")
+        for file in sorted(file for place in places for file in place.glob("*/study.py")):
             full = f"{name}.{file.parent.name}"
             if not file.with_name("__init__.py").exists():
                 raise StudyError(f"{file.parent} is no package: add an empty file __init__.py")

@@ -49,6 +49,8 @@ def judge(figure: Figure, reproduced: float | Sequence[float | None] | None, *, 
         return _judge_interval(figure, reproduced, resolution)
     if reproduced is None:
         return Judgement("not run", note="the run did not give this figure")
+    if isinstance(reproduced, bool) or not isinstance(reproduced, int | float):
+        return Judgement("not run", note=f"the rule {figure.rule} compares one number; the run gave {reproduced}")
     value, published = Decimal(repr(reproduced)), Decimal(figure.value)
     if not value.is_finite():
         return Judgement("outside", note=f"reproduced as {reproduced}")

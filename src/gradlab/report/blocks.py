@@ -103,7 +103,7 @@ def cite(value: Any, *cells: CellResult) -> Cited | None:
 def show_figure(cell: CellResult, name: str, caption: str) -> Picture:
     """Return a figure that a cell saved under `name`."""
     file = cell.directory / f"{name}.svg"
-    return Picture(f"{cell.cell}-{name}", file.read_text(encoding="utf-8"), caption, file, [cell.name])
+    return Picture(f"{cell.protocol}-{cell.cell}-{name}", file.read_text(encoding="utf-8"), caption, file, [cell.name])
 
 
 def draw(figure: Figure, name: str, *, alt: str, caption: str) -> Picture:

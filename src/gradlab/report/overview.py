@@ -120,15 +120,18 @@ def print_corrected(entry: Entry) -> tuple[str, str]:
     """Return the mean of the corrected runs, and its interval with the number of runs, where there are several."""
     if entry.corrected_n is None:
         return "–", ""
-    runs = entry.corrected_n + entry.corrected_missing
-    if entry.corrected_mean is None:
+    interval = None if entry.corrected_low is None else (entry.corrected_low, entry.corrected_high)
+    return print_mean(entry.corrected_n, entry.corrected_missing, entry.corrected_mean, interval)
+
+
+def print_mean(n: int, missing: int, mean: float | None, interval: tuple[float, float] | None) -> tuple[str, str]:
+    """Return the mean of runs, `n` with a value and others without, and its interval with their number, where it has one."""
+    runs = n + missing
+    if mean is None:
         return "–", f"in none of {runs} runs"
-    mean = _print_short(entry.corrected_mean)
-    if entry.corrected_missing:
-        return mean, f"{entry.corrected_n} of {runs} runs"
-    if entry.corrected_low is None:
-        return mean, ""
-    return mean, f"{_print_interval(entry.corrected_low, entry.corrected_high)}, {_print_number(entry.corrected_n)}"
+    if missing:
+        return _print_short(mean), f"{n} of {runs} runs"
+    return _print_short(mean), "" if interval is None else f"{_print_interval(*interval)}, {_print_number(n)}"
 
 
 def _print_short(value: float) -> str:

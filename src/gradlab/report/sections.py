@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from gradlab.engine.claims import Conclusion, conclude
 from gradlab.engine.material import Material
+from gradlab.engine.results import CellResult, collect_runs
 from gradlab.engine.study import Study
-from gradlab.report.blocks import Block, Cited, Gallery, Heading, Table, Text, show_figure
-from gradlab.report.overview import print_corrected, print_reproduced
+from gradlab.lab.stats import summarise_arm
+from gradlab.report.blocks import Answers, Block, Cited, Gallery, Heading, Table, Text, show_figure
+from gradlab.report.families import group_families, label_family
+from gradlab.report.overview import SYMBOLS, print_corrected, print_mean, print_reproduced
 
 
 @dataclass(frozen=True)
@@ -21,38 +24,90 @@ class Section:
 
 def build_sections(materials: Iterable[Material]) -> list[Section]:
     """Return the section of every study, in their order."""
-    return [
-        Section(
-            material.study,
-            conclude(material),
-            (material.study.section or show)(material) or [Text("No cell of this study has run.")],
-        )
-        for material in materials
-    ]
+    return [Section(material.study, conclude(material), _show_study(material)) for material in materials]
+
+
+def _show_study(material: Material) -> list[Block]:
+    blocks = (material.study.section or show)(material)
+    return blocks if blocks or _list_done(material) else [Text("No cell of this study has run.")]
 
 
 def show(material: Material) -> list[Block]:
-    """Return what can be shown of any study: its figures with their verdicts, and the plots of its cells."""
-    blocks: list[Block] = []
-    done = [cell for cell in material.results.values() if cell.status == "done"]
-    if done and material.entries:
-        rows = [
-            [
-                entry.claim,
-                entry.published,
-                Cited(print_reproduced(entry)[0], entry.cells),
-                " ".join(filter(None, print_corrected(entry))),
-                entry.verdict,
-            ]
-            for entry in material.entries
+    """Return what can be shown of any study: figures with their verdicts, other metrics, plots and answers of its cells."""
+    done = _list_done(material)
+    return [*_show_figures(material), *_show_metrics(material, done), *_show_cells(done)] if done else []
+
+
+def _list_done(material: Material) -> list[CellResult]:
+    return [cell for cell in material.results.values() if cell.status == "done"]
+
+
+def _show_figures(material: Material) -> list[Block]:
+    """Return a table of the published figures; with the corrected runs, where any measure one."""
+    if not material.entries:
+        return []
+    header = ["Figure", "Published", "Ours", "Verdict"]
+    rows = [
+        [
+            entry.claim,
+            entry.published,
+            Cited(_enclose(*print_reproduced(entry)), entry.cells),
+            f"{SYMBOLS[entry.verdict]} {entry.verdict}",
         ]
-        header = ["Figure", "Published", "Ours", "Corrected", "Verdict"]
-        blocks.append(Table("Published figures beside ours.", header, rows))
-    for cell in done:
-        if plots := [name.removesuffix(".svg") for name in cell.planned.figures]:
-            pictures = [show_figure(cell, name, f"{cell.cell}: {name.replace('_', ' ')}") for name in plots]
-            blocks += [
-                Heading(f"{cell.cell}, {cell.protocol}"),
-                Gallery(pictures) if len(pictures) > 1 else pictures[0],
-            ]
+        for entry in material.entries
+    ]
+    if any(entry.corrected_n is not None for entry in material.entries):
+        header.append("Corrected")
+        for row, entry in zip(rows, material.entries, strict=True):
+            cells = [cell.name for cell in material.corrected(entry.id)]
+            row.append(Cited(_enclose(*print_corrected(entry)), cells))
+    return [Table("The published figures beside ours.", header, rows)]
+
+
+def _show_metrics(material: Material, done: Sequence[CellResult]) -> list[Block]:
+    """Return a table of the numbers that cells declare as metrics, and that are no published figures."""
+    shown = {entry.id for entry in material.entries}
+    rows = []
+    for label, cells in _group_repeats(done):
+        for metric in dict.fromkeys(name for cell in cells for name in cell.planned.metrics if name not in shown):
+            measuring = [cell for cell in cells if metric in cell.planned.metrics]
+            if all(_is_number(cell, metric) for cell in measuring):
+                arm = summarise_arm(list(collect_runs(measuring, metric).values()))
+                value = _enclose(*print_mean(arm.n, arm.missing, arm.mean, arm.mean_interval))
+                rows.append([metric, label, Cited(value, [cell.name for cell in measuring])])
+    caption = "What else was measured; over several seeds, the mean with its 95 % interval."
+    return [Table(caption, ["Metric", "Cell", "Ours"], rows)] if rows else []
+
+
+def _is_number(cell: CellResult, metric: str) -> bool:
+    """Whether a metric is a number, or one for each seed of its cell."""
+    value = cell.metrics.get(metric)
+    several = isinstance(value, list) and len(value) == len(cell.planned.replicates)
+    values = value if several else [value]
+    return all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
+
+
+def _show_cells(done: Sequence[CellResult]) -> list[Block]:
+    """Return plots and answers of cells; of those that are one experiment under several seeds, of the first."""
+    blocks: list[Block] = []
+    for label, (cell, *_) in _group_repeats(done):
+        plots = [plot.removesuffix(".svg") for plot in cell.planned.figures]
+        pictures = [show_figure(cell, plot, f"{cell.cell}: {plot.replace('_', ' ')}.") for plot in plots]
+        shown = [Gallery(pictures)] if len(pictures) > 1 else [*pictures]
+        shown += [Answers(cell.answers)] if cell.answers else []
+        blocks += [Heading(label), *shown] if shown else []
     return blocks
+
+
+def _group_repeats(done: Sequence[CellResult]) -> list[tuple[str, list[CellResult]]]:
+    """Return cells with what to call them: those that are one experiment under several seeds together, any other alone."""
+    groups: list[list[CellResult]] = []
+    for members in group_families(done).values():
+        seeds = [cell.planned.replicates for cell in members]
+        repeated = all(len(own) == 1 for own in seeds) and len({own[0] for own in seeds}) == len(members)
+        groups += [members] if repeated else [[cell] for cell in members]
+    return [(f"{label_family(cells)}, {cells[0].protocol}", cells) for cells in groups]
+
+
+def _enclose(value: str, detail: str) -> str:
+    return f"{value} ({detail})" if detail else value

@@ -10,7 +10,7 @@ from pydantic import ValidationError, create_model
 
 from gradlab.engine.config.faults import KeyPath, brief, describe, write_path
 from gradlab.engine.config.files import ConfigError, find_line, read_config, refuse_giants
-from gradlab.engine.config.keys import RESULT_FOLDERS, Keys, PackageNames, Settings, find_shared_folders, make_model
+from gradlab.engine.config.keys import TAKEN, Keys, PackageNames, Settings, find_shared_folders, make_model
 from gradlab.engine.study import PACKAGES, Study, discover
 from gradlab.lab.fields import Section
 
@@ -41,9 +41,10 @@ def check_config(
     ConfigError
         One line for each fault: the key's path, the value, what is allowed, the description of the key, and its file and line.
     """
-    if taken := sorted({*Keys.model_fields, *RESULT_FOLDERS} & studies.keys()):
+    if taken := sorted({*Keys.model_fields, *TAKEN} & studies.keys()):
         raise ConfigError(
-            f"the study {taken[0]} ({studies[taken[0]].package}) has the name of a key, or of a folder of results; rename it"
+            f"the study {taken[0]} ({studies[taken[0]].package}) has a name that a key, a target of the workflow, a folder of "
+            "results or a part of the report has; rename it"
         )
     whole, plain = _validate(make_model(studies), config, files)
     if shared := list(find_shared_folders(whole.results, whole.data.cache, studies)):

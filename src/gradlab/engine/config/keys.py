@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, create_model
 
 from gradlab.data.identity import SPECS
 from gradlab.engine.config.faults import IN_A_FILE, NOTHING, brief
-from gradlab.engine.study import PACKAGES, Study
+from gradlab.engine.study import PACKAGES, PROTOCOLS, Study
 from gradlab.lab.fields import Section, Unique, expected
 
 # Folders of the project that hold what people wrote, and what tools keep there: nothing is generated in them.
@@ -22,6 +22,11 @@ PROJECT_FOLDERS = (
 DATA = "results/data"
 # Folders that the engine makes in the folder of results, beside one for each study, and replaces as a whole.
 RESULT_FOLDERS = ("logs", "pages", "figures")
+# What no study may be called, beside the keys: other targets of the workflow, folders of results, parts of the report.
+TAKEN = (
+    *("all", "report", *PROTOCOLS, *SPECS, *RESULT_FOLDERS),
+    *("ledger", "deviations", "errata", "cost", "speed", "repeats", "provenance"),
+)
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9._/-]*")
 _PLACE = re.compile(r"[^\x00-\x1f\x7f$`;|&<>*?\"\\]+")

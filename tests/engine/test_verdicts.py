@@ -1,4 +1,4 @@
-"""The ledger's verdicts against plain ones: integers and fractions in place of decimals and floats."""
+"""Verdicts against plain ones: integers and fractions in place of decimals and floats."""
 
 import math
 from fractions import Fraction
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradlab.engine.figures import Figure
-from gradlab.engine.ledger import judge, print_like
+from gradlab.engine.verdicts import judge, print_like
 from gradlab.lab.stats import summarise_arm
 
 
@@ -118,6 +118,24 @@ def test_printed_digits_at_their_edges(value, published, verdict):
     assert judge(figure(published, "exact"), value).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    "published, rule, limit, reproduced, difference, note",
+    [
+        ("0.518", "exact", None, 0.5183, 0.0003, ""),
+        ("0.518", "exact", None, 0.516, -0.002, "digits differ"),
+        ("0.500", "within", "0.015", 0.51, 0.01, "tolerance 0.015"),
+        ("0.500", "within", "0.015", 0.4, -0.1, "tolerance 0.015"),
+        ("0.831", "erratum", "0.02", 0.84, 0.009, "tolerance 0.02"),
+        ("2e-09", "below", "1.0e-8", 3e-9, 1e-9, "bound 1.0e-8"),
+        ("2e-09", "below", "1.0e-8", 1e-7, 9.8e-8, "bound 1.0e-8"),
+    ],
+)
+def test_a_verdict_comes_with_the_difference_and_what_was_allowed(published, rule, limit, reproduced, difference, note):
+    found = judge(figure(published, rule, limit), reproduced)
+    assert (found.difference, found.note) == (pytest.approx(difference, rel=1e-12), note)
+    assert (found.low, found.high) == (None, None)
+
+
 thousandths = st.integers(-2000, 2000)
 
 
@@ -141,6 +159,44 @@ def test_a_bound_is_not_below_itself(bound, reproduced):
     found = judge(figure("0.25", "below", write_fixed(bound, 3)), reproduced / 1000)
     assert found.verdict == ("within" if reproduced < bound else "outside")
     assert found.difference == (reproduced - 250) / 1000
+
+
+@given(
+    runs=st.lists(st.floats(0, 1), min_size=2, max_size=6),
+    published=st.decimals(0, 1, places=3).map(str),
+)
+def test_interval_rule_is_the_prediction_interval_of_the_seeds(runs, published):
+    found = judge(figure(published, "interval"), runs)
+    low, high = summarise_arm(runs).prediction_interval
+    assert (found.low, found.high) == (low, high)
+    assert found.verdict == ("inside interval" if low <= float(published) <= high else "outside")
+    assert found.difference == pytest.approx(sum(runs) / len(runs) - float(published), abs=1e-12)
+    assert found.note == f"95 % prediction interval, n = {len(runs)}"
+
+
+def test_a_search_is_as_wide_as_its_bracket():
+    # Three seeds with the same smallest divergent rate: the threshold lies between 0.02 / 1.05 and 0.02.
+    runs = [0.02, 0.02, 0.02]
+    assert judge(figure("0.0195", "interval"), runs).verdict == "outside"
+    found = judge(figure("0.0195", "interval"), runs, resolution=0.05)
+    assert found.verdict == "inside interval"
+    assert (found.low, found.high) == (0.02 / 1.05, 0.02)
+    assert found.note == "95 % prediction interval, n = 3, brackets of 5 %"
+    assert judge(figure("0.0190", "interval"), runs, resolution=0.05).verdict == "outside"
+
+
+@pytest.mark.parametrize(
+    "runs, note",
+    [
+        ([0.5], "no interval: one run shows no spread; our mean is 0.5, n = 1"),
+        (0.5, "no interval: one run shows no spread; our mean is 0.5, n = 1"),
+        ([None, None], "no interval: 2 of 2 runs have no value"),
+        ([0.5, 0.6, None], "no interval: 1 of 3 runs have no value; our mean is 0.55, n = 2"),
+    ],
+)
+def test_an_interval_that_cannot_be_computed_is_no_verdict_and_says_what_there_is(runs, note):
+    found = judge(figure("0.5", "interval"), runs)
+    assert (found.verdict, found.difference, found.note) == ("not run", None, note)
 
 
 positive_runs = st.lists(st.floats(1e-3, 1), min_size=2, max_size=6)
@@ -219,3 +275,11 @@ def test_every_number_gets_a_verdict(value, rule, decimals, published, scientifi
     text = f"{published:.{decimals}{'e' if scientific else 'f'}}"
     found = judge(figure(text, rule, limit), value)
     assert found.verdict in {"outside", {"below": "within"}.get(rule, rule)}
+
+
+@pytest.mark.parametrize("rule, limit", RULES)
+@pytest.mark.parametrize("value", [[0.5, 0.5], "0.5", True])
+def test_what_is_not_one_number_is_not_compared_with_one(rule, limit, value):
+    found = judge(figure("0.5", rule, limit), value)
+    assert (found.verdict, found.difference) == ("not run", None)
+    assert found.note == f"the rule {rule} compares one number; the run gave {value}"
