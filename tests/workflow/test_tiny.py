@@ -98,7 +98,7 @@ def test_a_study_without_a_section_of_its_own_is_shown(tiny):
 
 
 def test_names_of_parameters_have_no_meaning(tiny):
-    """Parameters stay as they are, whatever they are called: tolerance, search, runs, data, seed, seeds, device."""
+    """Some are called as an engine might call its own (tolerance, search, runs, data, seeds, device): they stay as they are."""
     plan = tiny.read("results/tiny/plan.json")["cells"]
     mean = plan["tiny/published/mean"]
     given = {"data": [1, 2, 6], "search": "balance", "runs": 3, "seeds": [7, 8], "device": "cuda", "tolerance": 2}

@@ -50,8 +50,9 @@ time_left = TimeLeft()
 
 
 def result_file(file):
-    """A file that a cell writes, marked for `snakemake --report`; its caption has its name, or is that of any plot."""
-    caption = file if os.path.exists(f"workflow/report/captions/{file}.rst") else "figure"
+    """A file that a cell writes, marked for `snakemake --report`; its caption has its name, or is that of any plot or file."""
+    general = "figure" if file.endswith(".svg") else "file"
+    caption = file if os.path.exists(f"workflow/report/captions/{file}.rst") else general
     return report(
         RESULTS / "{name}" / file,
         caption=f"../report/captions/{caption}.rst",

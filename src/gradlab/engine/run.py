@@ -93,7 +93,7 @@ def plan_run(config: Mapping[str, Any], files: Sequence[str | Path]) -> Run:
     Parameters
     ----------
     config
-        What is laid over the first of the files: the content of the others, and what the command line says.
+        What is laid over the files: what the command line says, and, where Snakemake has read them as well, what they hold.
     files
         The configuration files, each laid over the one before.
 
@@ -101,7 +101,9 @@ def plan_run(config: Mapping[str, Any], files: Sequence[str | Path]) -> Run:
     ------
     One of `REFUSALS`.
     """
-    whole = lay_over(read_config(files[0]), config)
+    whole: dict[str, Any] = {}
+    for layer in (*map(read_config, files), config):
+        whole = lay_over(whole, layer)
     packages = read_packages(whole)
     found = discover(packages)
     settings = check_config(whole, found, files=files)
