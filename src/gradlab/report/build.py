@@ -82,6 +82,9 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     _write(style, rules)
     render_pages(results, repeats, root / "pages", template=TEMPLATES / "notebook", report=report, style=style)
     sections = build_sections(materials.values())
+    (root / "figures").mkdir(
+        exist_ok=True
+    )  # an output of the report's rule, also where no section draws a figure of its own
     script = (TEMPLATES / "ledger.js").read_text(encoding="utf-8")
     html = _load_template(links).render(
         version=__version__,
