@@ -69,8 +69,14 @@ def test_the_readme_is_what_the_models_say(project):
 
 def test_studies_are_in_the_order_of_their_switches_and_then_by_name(studies):
     checked = check_config({"studies": {"regularization": True, "batch_size": False}}, studies)
-    assert list(checked.sections) == ["regularization", "augmentation", "autodiff"]
-    assert checked.studies == {"regularization": True, "batch_size": False, "augmentation": True, "autodiff": True}
+    assert list(checked.sections) == ["regularization", "augmentation", "autodiff", "moons"]
+    assert checked.studies == {
+        "regularization": True,
+        "batch_size": False,
+        "augmentation": True,
+        "autodiff": True,
+        "moons": True,
+    }
     with pytest.raises(ConfigError, match=r"batch_size\.hidden = 0"):  # although it is off
         check_config({"studies": {"batch_size": False}, "batch_size": {"hidden": 0}}, studies)
 
@@ -329,7 +335,7 @@ RULES = {
         "timeout": number(0, 3600, open_below=True),
         "retries": whole(0, 20),
     },
-    "studies": dict.fromkeys(["autodiff", "augmentation", "batch_size", "regularization"], switch),
+    "studies": dict.fromkeys(["autodiff", "augmentation", "batch_size", "regularization", "moons"], switch),
     "packages": many(is_package, least=1),
     "autodiff": {
         "cases": some("jump", "power", "halving", "step"),
@@ -389,6 +395,21 @@ RULES = {
             "fine_points": POINTS,
             "overfit_images": lambda value: value in range(10, 101, 10) and type(value) is int,
             "flip_probability": number(0, 1),
+        },
+    },
+    "moons": {
+        "points": lambda value: whole(2, 10_000)(value) and value % 2 == 0,
+        "noise": number(0, 10),
+        "hidden": lambda value: type(value) is list and len(value) <= 10 and all(map(whole(1, 1000), value)),
+        "steps": whole(1, 10_000),
+        "learning_rates": pair(RATE, lambda low, high: low <= high),
+        "penalty": number(0, 1000),
+        "seed": SEED,
+        "corrected": {
+            "noises": lambda value: many(number(0, 10), 1)(value) and len(set(value)) == len(value),
+            "root_seed": SEED,
+            "seeds": SEEDS,
+            "held_out": lambda value: whole(2, 100_000)(value) and value % 2 == 0,
         },
     },
 }

@@ -33,6 +33,11 @@ def test_boundary_and_margins_lie_where_the_output_has_their_values():
         np.testing.assert_allclose(drawn, at, atol=1e-12)
 
 
+def test_a_boundary_elsewhere_and_a_network_that_diverged_are_not_drawn():
+    for network in (make_line(100.0), make_line(np.nan)):
+        assert levels_of(plots.plot_boundary(network, POINTS).axes[0]) == []
+
+
 def test_points_are_drawn_by_their_labels():
     minus, plus = plots.plot_boundary(make_line(0.0), POINTS).axes[0].lines
     np.testing.assert_array_equal(minus.get_xydata(), POINTS[0][:2])

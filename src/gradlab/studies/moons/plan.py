@@ -31,7 +31,7 @@ def cells(config: Config) -> list[Cell]:
         Cell(
             study="moons",
             protocol="corrected",
-            name=f"noise-{noise:g}",
+            name=f"noise-{noise}",
             notebook="held_out",
             parameters={
                 **training,

@@ -88,7 +88,8 @@ def _draw_points(ax: Axes, points: Points) -> None:
 def _draw_levels(ax: Axes, network: Network, levels: Sequence[float], **look: object) -> None:
     across, up = np.meshgrid(np.linspace(-2, 3, 201), np.linspace(-1.75, 2.25, 161))
     scores = score(network, np.stack([across.ravel(), up.ravel()], axis=1)).reshape(across.shape)
-    ax.contour(across, up, scores, levels=levels, colors=_LINE, zorder=3, **look)
+    if reached := [level for level in levels if scores.min() < level < scores.max()]:
+        ax.contour(across, up, scores, levels=reached, colors=_LINE, zorder=3, **look)
 
 
 def _label_plane(ax: Axes, lines: Sequence[Line2D]) -> None:
