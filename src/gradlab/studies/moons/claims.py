@@ -1,0 +1,88 @@
+"""What the results say."""
+
+from collections.abc import Sequence
+
+from gradlab.engine.material import Material
+from gradlab.engine.results import CellResult
+from gradlab.lab.stats import compare_pairs, summarise_arm
+
+
+def _state_replay(material: Material) -> str | None:
+    demo = material.done("published").get("demo")
+    if demo is None:
+        return None
+    rows = demo.curves[demo.curves["split"] == "train"].pivot(index="step", columns="metric", values="value")
+    final = f"In {rows.index[-1]} steps, the loss goes from {rows['loss'].iloc[0]:.4f} to {rows['loss'].iloc[-1]:.4f}"
+    wrong = rows.index[rows["accuracy"] < 100]
+    if len(wrong) == 0:
+        return f"{final}; all training points are right throughout."
+    if wrong[-1] == rows.index[-1]:
+        return f"{final}; {rows['accuracy'].iloc[-1]:g} % of the training points are right at the end."
+    return f"{final}; from step {wrong[-1] + 1} on, all training points are right."
+
+
+def _state_held_out(material: Material) -> str | None:
+    cells = _done(material)
+    if not cells:
+        return None
+    parts = []
+    for cell in cells:
+        train, held_out = (_print_arm(_runs(cell, f"{split}_accuracy")) for split in ("train", "held_out"))
+        parts.append(f"{train} and {held_out} with a noise of {_noise(cell):g}")
+    seeds = len(cells[0].planned.replicates)
+    means = f"means over {seeds} seeds, their 95 % intervals in brackets" if seeds > 1 else "one seed"
+    return f"Accuracy after training, on training and on held-out points ({means}): {'; '.join(parts)}."
+
+
+def _state_gap(material: Material) -> str | None:
+    cells = _done(material)
+    if not cells:
+        return None
+    lower, open_, higher = [], [], []
+    for cell in cells:
+        gap = compare_pairs(_runs(cell, "held_out_accuracy"), _runs(cell, "train_accuracy"))
+        if gap.interval is None:
+            continue
+        low, high = gap.interval
+        text = f"{_noise(cell):g} ({gap.mean:+.2f} [{low:+.2f}, {high:+.2f}])".replace("-", "−")
+        {-1: lower, 0: open_, 1: higher}[gap.direction].append(text)
+    says = [
+        f"{verdict} with a noise of {_list(texts)}"
+        for verdict, texts in (("lower", lower), ("higher", higher), ("not told apart", open_))
+        if texts
+    ]
+    if not says:
+        return None
+    return (
+        f"Against the training accuracy of the same network, the held-out accuracy is {'; '.join(says)}. Differences are in "
+        "percentage points, over pairs of the same seed."
+    )
+
+
+def _done(material: Material) -> list[CellResult]:
+    return [cell for cell in material.find("corrected/noise-*") if cell.status == "done"]
+
+
+def _noise(cell: CellResult) -> float:
+    return cell.planned.parameters["noise"]
+
+
+def _runs(cell: CellResult, metric: str) -> Sequence[float]:
+    return cell.metrics[metric]
+
+
+def _print_arm(runs: Sequence[float]) -> str:
+    arm = summarise_arm(runs)
+    interval = " [{:.2f}, {:.2f}]".format(*arm.mean_interval) if arm.sd else ""  # none where all runs are alike
+    return f"{arm.mean:.2f} %{interval}"
+
+
+def _list(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+CONCLUSIONS = {
+    _state_replay: ("published/demo",),
+    _state_held_out: ("corrected/noise-*",),
+    _state_gap: ("corrected/noise-*",),
+}
