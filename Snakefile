@@ -1,4 +1,4 @@
-"""Two published deep-learning notebooks, re-run cell by cell; see README.md."""
+"""Published deep-learning notebooks, re-run cell by cell; see README.md."""
 
 from snakemake.utils import min_version
 
