@@ -1,4 +1,4 @@
-"""Two published deep-learning notebooks, re-run cell by cell and compared figure by figure."""
+"""Published deep-learning notebooks, re-run cell by cell and compared figure by figure."""
 
 import sys
 

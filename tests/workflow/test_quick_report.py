@@ -87,7 +87,7 @@ def test_the_first_screen_says_what_was_found(root, report, open_page):
     counts = count_verdicts(load_ledger(root / "ledger.json"))
     assert page.locator("h1").inner_text() == "Published against reproduced"
     lead = page.locator(".lead").inner_text()
-    assert lead.startswith(f"48 of 48 planned cells ran; of 87 published figures, {counts['exact']} are exact, ")
+    assert lead.startswith(f"50 of 50 planned cells ran; of 106 published figures, {counts['exact']} are exact, ")
     for number in (counts["within"] + counts["inside interval"], counts["outside"], counts["erratum"]):
         assert f" {number} " in lead
     assert page.locator("#ledger tbody tr").count() == 87
@@ -200,11 +200,11 @@ def test_the_ledger_is_sorted_by_mouse(report, open_page):
     ascending = column(page, "Difference")
     known = [float(value) for value in ascending if value]
     assert known == sorted(known) and len(set(known)) > 10
-    assert ascending[len(known) :] == [""] * (87 - len(known))  # what is missing comes last
+    assert ascending[len(known) :] == [""] * (106 - len(known))  # what is missing comes last
     header.locator("button").click()
     assert header.get_attribute("aria-sort") == "descending"
     assert [float(value) for value in column(page, "Difference") if value] == known[::-1]
-    assert column(page, "Difference")[len(known) :] == [""] * (87 - len(known))
+    assert column(page, "Difference")[len(known) :] == [""] * (106 - len(known))
     header.locator("button").click()
     assert header.get_attribute("aria-sort") is None
     assert column(page, "Difference") == before
@@ -230,7 +230,7 @@ def test_the_ledger_is_filtered_by_mouse(root, report, open_page):
     assert exact.inner_text().split()[-1] == str(counts["exact"])
     exact.click()
     assert shown_rows(page).count() == counts["exact"]
-    assert page.locator("#ledger output").inner_text() == f"{counts['exact']} of 87 figures"
+    assert page.locator("#ledger output").inner_text() == f"{counts['exact']} of 106 figures"
     page.locator("label.verdict.within").click()
     assert shown_rows(page).count() == counts["exact"] + counts["within"]
     page.locator("#ledger select").select_option("Autodiff")

@@ -96,7 +96,7 @@ def test_every_kind_of_result_has_a_caption_of_its_own(tiny, results, cells):
 
 def test_the_page_opens_without_a_network_and_shows_a_figure_with_its_caption(unpacked, open_page):
     page = open_page(unpacked)
-    assert page.get_by_text("Two published deep-learning notebooks").is_visible()
+    assert page.get_by_text("Published deep-learning notebooks").is_visible()
     page.get_by_role("link", name=TITLE).click()
     page.get_by_role("link", name="corrected").click()
     rows = page.locator("tbody tr").filter(has=page.get_by_role("cell", name="half-1", exact=True))
