@@ -35,7 +35,7 @@ def make(name, **fields):
 
 
 def test_the_cells_of_studies_stand_in_the_order_of_the_configuration(tmp_path):
-    one, two = make("one"), make("two", study="late")
+    one, two = make("one", data={"images": DATA}), make("two", study="late")
     studies = {"late": make_study(tmp_path / "b", two, name="late"), "made": make_study(tmp_path / "a", one)}
     assert list(plan_cells(studies, {"made": None, "late": None}).values()) == [one, two]
     assert list(plan_cells(studies, {"late": None})) == [two.key]

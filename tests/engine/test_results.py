@@ -110,6 +110,12 @@ def test_a_cell_whose_manifest_is_damaged_is_not_done_and_says_so(cell, damage):
     assert cell().manifest is None and cell().metrics == {} and cell().answers == [] and cell().curves is None
 
 
+def test_a_folder_in_the_place_of_a_manifest_is_said_to_be_one(cell):
+    (cell.folder / "manifest.json").unlink()
+    (cell.folder / "manifest.json").mkdir()
+    assert cell().outdated == ("its manifest cannot be read (Is a directory)",)
+
+
 @pytest.mark.parametrize(
     "text, message",
     [

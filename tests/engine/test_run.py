@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import make_notebook
+from made_cells import make_cell
 from made_studies import make_study
 
 from gradlab.data import DATASETS
-from gradlab.engine.run import CUDA_MEMORY, LOCK, REFUSALS, begin, plan_run
+from gradlab.engine.run import CUDA_MEMORY, LOCK, REFUSALS, Run, begin, plan_run
 from gradlab.engine.study import Cell, Resources
 
 FILE = "config/config.yaml"
@@ -126,3 +128,17 @@ def test_a_folder_that_cannot_be_locked_is_a_warning(project, monkeypatch):
 
     monkeypatch.setattr("gradlab.engine.run.FileLock.acquire", refuse)
     assert "this folder cannot be locked (No locks available)" in begin(run, here=True)[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "group"),
+    [
+        ({}, "short"),
+        ({"resources": Resources(minutes=11)}, None),
+        ({"resources": Resources(local=True)}, None),
+        ({"reads": {"x": "made/published/other"}}, None),
+    ],
+)
+def test_short_cells_share_a_job_where_they_wait_for_none(fields, group):
+    cell = make_cell("made/published/one", {}, **fields)
+    assert Run({}, {cell.key: cell}, Path(), "cpu", {}).group_of(cell.key) == group
