@@ -31,7 +31,7 @@ def make_material(train, held_out, accuracy=(50, 100, 100), done=True):
             cell=cell.name,
             status="done" if done else "missing",
             curves=curves,
-            metrics={"train_accuracy": train, "held_out_accuracy": held_out},
+            metrics={f"{cell.name}.train_accuracy": train, f"{cell.name}.held_out_accuracy": held_out},
         )
         for cell in cells(config)
     }

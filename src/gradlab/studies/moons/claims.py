@@ -68,7 +68,7 @@ def _noise(cell: CellResult) -> float:
 
 
 def _runs(cell: CellResult, metric: str) -> Sequence[float]:
-    return cell.metrics[metric]
+    return cell.metrics[f"{cell.cell}.{metric}"]
 
 
 def _print_arm(runs: Sequence[float]) -> str:
