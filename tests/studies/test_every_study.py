@@ -3,6 +3,8 @@
 import pytest
 
 from gradlab.engine.claims import conclude, find_errata
+from gradlab.engine.figures import check_figures
+from gradlab.engine.plan import plan_cells
 from gradlab.engine.study import discover
 
 STUDIES = discover()
@@ -31,3 +33,8 @@ def test_without_results_nothing_is_shown(unrun):
 def test_errata_are_numbered_through_all_studies():
     numbers = [error.number for study in STUDIES.values() for error in study.claims.ERRATA]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+def test_its_cells_as_published_keep_the_contract_and_its_figures_name_what_they_give(study):
+    plan_cells({study.name: study}, {study.name: study.config()})
+    check_figures([study])
