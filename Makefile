@@ -47,7 +47,8 @@ environment:
 		"install them (on Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@if test -e .venv || test -h .venv; then echo "gradlab: .venv is not complete, or is not of this Python and" \
 		"requirements.lock; making it anew"; else echo "gradlab: making .venv, with what requirements.lock names"; fi
-	@rm -f .venv/installed
+	@# A link gives way, and what it leads to stays.
+	@if test -h .venv; then rm .venv; fi; rm -f .venv/installed
 	@$(PYTHON) -m venv --clear .venv
 	@# Into .venv, whatever the user's own settings of pip say.
 	@$(PY) -m pip install --quiet --no-user --target= --prefix="$$(pwd)/.venv" --requirement requirements.lock
