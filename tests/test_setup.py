@@ -133,6 +133,17 @@ def test_an_environment_that_no_longer_fits_is_made_anew(moved, damage):
     assert not (moved / ".venv/left_over").exists()
 
 
+def test_a_link_in_the_place_of_the_environment_gives_way_and_what_it_leads_to_stays(moved, tmp_path):
+    shutil.move(moved / ".venv", tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/installed").write_text("of another lock file")
+    (moved / ".venv").symlink_to(tmp_path / "elsewhere")
+    done = make(moved, "setup")
+    assert (done.returncode, done.stdout) == (0, ANEW), done.stderr
+    assert find_brick(moved).is_relative_to(moved / ".venv/lib") and not (moved / ".venv").is_symlink()
+    assert (tmp_path / "elsewhere/installed").read_text() == "of another lock file"
+    assert (tmp_path / "elsewhere/bin/python").exists()
+
+
 def test_a_set_up_that_was_killed_is_made_anew(project, tmp_path):
     folder = set_up(tmp_path / "killed", project)
     process = start_make(folder, "setup")
