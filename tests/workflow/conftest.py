@@ -96,12 +96,13 @@ def copy_project(project: Path, prepared_data: Path, tmp_path_factory: pytest.Te
 def copy_tiny(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Copy]:
     """A function that copies the project with the tiny study in it, without data, and with all other studies off."""
 
-    def copy(*options: str) -> Copy:
+    def copy(*options: str, pause: float = 0.0) -> Copy:
         root = tmp_path_factory.mktemp("tiny")
         copy_parts(project, root, PARTS)
         copy_parts(project / "tests", root, ["studies_of_tests"])
         copy_parts(project / "tests/notebooks", root / "notebooks", ["tiny"])
-        shutil.copy2(project / "tests/studies_of_tests/tiny.yaml", root)
+        config = (project / "tests/studies_of_tests/tiny.yaml").read_text(encoding="utf-8")
+        (root / "tiny.yaml").write_text(config.replace("pause: 0.0", f"pause: {pause}"), encoding="utf-8")
         return Copy(root, (*TINY, *options))
 
     return copy

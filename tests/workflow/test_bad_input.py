@@ -1,12 +1,13 @@
 """Configurations and notebooks that cannot work: the command line of snakemake refuses them before anything runs."""
 
+import re
 import shutil
 import stat
 from contextlib import contextmanager
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from made_configs import CONFIGS, FILES, sound_configs
 from made_notebooks import damage
 
@@ -29,7 +30,7 @@ def call(copy):
         assert refused.returncode != 0, refused.stdout
         assert snapshot(copy.root) == before
         assert not list(copy.root.rglob("pwned"))
-        assert "/gradlab/" not in refused.stdout, "a traceback that leads into the project's own code"
+        assert not re.search(r'File "[^"]*/gradlab/', refused.stdout), "a traceback that leads into the project's own code"
         return refused.stdout
 
     return call
@@ -96,15 +97,11 @@ def test_what_is_set_on_the_command_line_is_checked_as_well(call):
     assert_shows(call("--config", "results=$(touch pwned)"), CONFIGS["results: $(touch pwned)"])
 
 
-@settings(
-    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate])
 @given(sound=sound_configs())
-def test_every_configuration_that_is_accepted_can_be_planned(copy, tmp_path, sound):
-    file = tmp_path / "sound.yaml"
-    file.write_text(yaml.safe_dump(sound), encoding="utf-8")
-    options = ("--dry-run", "--quiet", "all", "--replace-workflow-config", "--configfile", str(file))
-    copy.snakemake(*options)
+def test_every_configuration_that_is_accepted_can_be_planned(copy, sound):
+    with content(copy.root / "config/config.yaml", yaml.safe_dump(sound).encode()):
+        copy.snakemake("--dry-run", "--quiet", "all")
 
 
 # --- notebooks; tests/engine/test_notebook.py gives many more to the checker itself ---

@@ -39,7 +39,7 @@ def wait_for(text, copy, process):
 
 
 def test_a_second_run_in_a_folder_says_so_and_stops(copy_tiny):
-    copy = copy_tiny("--config", "tiny={pause: 300}")
+    copy = copy_tiny(pause=300.0)
     first = copy.start(*SNAKEMAKE, "--cores", "1", *copy.options)
     try:
         wait_for("Execute 1 jobs...", copy, first)

@@ -1,17 +1,23 @@
 """What a user sees, and what stays, when the disk is full."""
 
+import math
+import os
 from contextlib import suppress
 
 import pytest
 
 pytestmark = pytest.mark.workflow
 
+SIZE, PAGE = 2**20, os.sysconf("SC_PAGE_SIZE")  # bytes of the disk, and of the pieces in which files take room
 
-def test_a_full_disk_is_said_in_one_line(copy_tiny, small_disk):
+
+def test_a_full_disk_is_said_in_one_line(copy_tiny, tiny, small_disk):
     copy = copy_tiny("--config", "results=results/small")
     (copy.root / "results").mkdir()
     (copy.root / "results/small").symlink_to(small_disk)
-    (small_disk / "filler").write_bytes(bytes(900_000))
+    # What is left holds the plan, and nothing of a cell.
+    plan = (tiny.root / "results/tiny/plan.json").read_bytes().replace(b"results/tiny", b"results/small")
+    (small_disk / "filler").write_bytes(bytes(SIZE - math.ceil(len(plan) / PAGE) * PAGE))
     full = copy.snakemake("results/small/tiny/published/0.5/metrics.json", check=False)
     assert full.returncode != 0
     assert "gradlab: tiny/published/0.5 failed\n  [Errno 28] No space left on device" in full.stdout

@@ -96,7 +96,7 @@ def test_cells_finish_with_the_same_bytes_though_a_node_crashed_and_one_was_lost
 
     Snakemake sends what the lost node ran to the other one, and nothing more to a node that it has seen fail.
     """
-    copy = copy_tiny("--config", "tiny={pause: 20}")
+    copy = copy_tiny(pause=20.0)
     targets = [f"results/tiny/{cell}/metrics.json" for cell in LONG + SHORT]
     run = copy.start(*SNAKEMAKE, *PROFILE, *copy.options, "--", *targets, **slurm.variables)
     try:
