@@ -30,7 +30,9 @@ def call(copy):
         assert refused.returncode != 0, refused.stdout
         assert snapshot(copy.root) == before
         assert not list(copy.root.rglob("pwned"))
-        assert not re.search(r'File "[^"]*/gradlab/', refused.stdout), "a traceback that leads into the project's own code"
+        assert not re.search(r'File "[^"]*/gradlab/', refused.stdout), (
+            "a traceback that leads into the project's own code"
+        )
         return refused.stdout
 
     return call

@@ -128,7 +128,7 @@ def test_impossible_requests_are_refused():
 @pytest.fixture(scope="module")
 def published(project):
     """The published log, indexed by setting and pass."""
-    path = project / "workflow/published/augmentation_curves.csv"
+    path = project / "src/gradlab/studies/augmentation/published/curves.csv"
     return pd.read_csv(path, dtype=str).set_index(["setting", "pass"])
 
 
