@@ -19,6 +19,7 @@ from copies import copy_parts
 from machine import launch_browser
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from gradlab.engine.study import discover
 from gradlab.files import sha256
 from gradlab.report.build import render_report
 
@@ -102,6 +103,7 @@ def copy_tiny(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
         copy_parts(project / "tests", root, ["studies_of_tests"])
         copy_parts(project / "tests/notebooks", root / "notebooks", ["tiny"])
         config = (project / "tests/studies_of_tests/tiny.yaml").read_text(encoding="utf-8")
+        config += "studies:\n" + "".join(f"  {name}: false\n" for name in discover())
         (root / "tiny.yaml").write_text(config.replace("pause: 0.0", f"pause: {pause}"), encoding="utf-8")
         return Copy(root, (*TINY, *options))
 

@@ -49,6 +49,8 @@ def test_what_does_not_depend_on_the_shortening_is_reproduced_and_the_rest_is_no
             assert entry["verdict"] == "exact"
         elif entry["id"].startswith("gradient_check"):
             assert entry["verdict"] == "within"
+        elif entry["study"] == "moons":
+            assert entry["verdict"] in ("exact", "within")
         elif ".pass_" not in entry["id"]:
             assert entry["verdict"] == "not run"
             assert "other settings than published" in entry["note"] or "not part of this study" in entry["note"]

@@ -15,26 +15,12 @@ from workflow.conftest import find_violations, render
 
 from gradlab.engine.claims import VERDICTS
 from gradlab.engine.ledger import count_verdicts, load_ledger
+from gradlab.engine.plan import find_studies
 from gradlab.engine.verify import COMPARISON, compare_studies, save_comparisons
 
 pytestmark = pytest.mark.workflow
 
 SCHEMES = ("light", "dark")
-# A page of every notebook.
-PAGES = [
-    "autodiff/published/jump",
-    "autodiff/corrected/torch_functions",
-    "augmentation/published/both",
-    "augmentation/corrected/augmented-0",
-    "batch_size/published/1",
-    "batch_size/corrected/search-16",
-    "regularization/published/gradient_check",
-    "regularization/published/final",
-    "regularization/published/coarse",
-    "regularization/corrected/coarse-0",
-    "regularization/corrected/fine",
-    "regularization/corrected/row_order",
-]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +31,16 @@ def root(quick):
 @pytest.fixture(scope="module")
 def report(root):
     return root / "report.html"
+
+
+@pytest.fixture(scope="module")
+def plan(root):
+    return json.loads((root / "plan.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def ledger(root):
+    return load_ledger(root / "ledger.json")
 
 
 @pytest.fixture(scope="module")
@@ -82,41 +78,41 @@ def test_the_report_asks_for_nothing_outside_its_folder(root, report, open_page)
     assert page.said == []
 
 
-def test_the_first_screen_says_what_was_found(root, report, open_page):
+def test_the_first_screen_says_what_was_found(report, open_page, plan, ledger):
     page = open_page(report)
-    counts = count_verdicts(load_ledger(root / "ledger.json"))
+    counts = count_verdicts(ledger)
     assert page.locator("h1").inner_text() == "Published against reproduced"
     lead = page.locator(".lead").inner_text()
-    assert lead.startswith(f"50 of 50 planned cells ran; of 106 published figures, {counts['exact']} are exact, ")
+    assert lead.startswith(
+        f"{len(plan['cells'])} of {len(plan['cells'])} planned cells ran; of {len(ledger)} published figures, "
+    )
+    assert f"figures, {counts['exact']} are exact, " in lead
     for number in (counts["within"] + counts["inside interval"], counts["outside"], counts["erratum"]):
         assert f" {number} " in lead
-    assert page.locator("#ledger tbody tr").count() == 87
+    assert page.locator("#ledger tbody tr").count() == len(ledger)
     assert page.locator("#ledger tbody tr").nth(5).bounding_box()["y"] < 900
 
 
-def test_sections_stand_in_the_order_in_which_they_are_read(report, open_page):
+def test_sections_stand_in_the_order_in_which_they_are_read(report, open_page, plan):
     page = open_page(report)
     assert page.locator("section > h2").all_inner_texts() == [
         "Ledger",
         "Deviations",
         "Errata of the notebooks",
-        "Edge cases of automatic differentiation",
-        "Data augmentation on FashionMNIST",
-        "Batch size on FashionMNIST",
-        "A two-layer network on CIFAR-10",
+        *(study.title for study in find_studies(plan).values()),
         "Cost",
         "Speed",
         "Provenance",
     ]
 
 
-def test_every_study_shows_its_deliverables(report, open_page):
+def test_every_study_shows_its_deliverables(report, open_page, plan):
     page = open_page(report)
     assert page.locator("#autodiff dl.answers dt").count() >= 4
     assert page.locator("#augmentation figure").count() == 2 + 4
     assert page.locator("#batch_size figure").count() == 3 + 5
     assert page.locator("#regularization figure").count() >= 16
-    for study in ("autodiff", "augmentation", "batch_size", "regularization"):
+    for study in plan["studies"]:
         assert 2 <= page.locator(f"#{study} .conclusions > li").count() <= 3
         assert page.locator(f"#{study} .conclusions .evidence a").count() >= 2
     assert page.locator("#errata article").count() == 7
@@ -127,16 +123,15 @@ def test_every_study_shows_its_deliverables(report, open_page):
     assert page.locator("figure img:not([alt]), figure img[alt='']").count() == 0
 
 
-def test_every_cell_stands_in_the_gallery_with_picture_and_time(root, report, open_page):
+def test_every_cell_stands_in_the_gallery_with_picture_and_time(report, open_page, plan):
     page = open_page(report)
-    planned = json.loads((root / "plan.json").read_text())["cells"]
     tiles = page.locator(".family li")
-    assert tiles.count() == len(planned) == 48
+    assert tiles.count() == len(plan["cells"])
     for tile in tiles.all():
         assert tile.locator("img").count() == 1
         assert re.search(r"\d (s|min) · manifest", tile.text_content())
     linked = page.locator(".family .tile").evaluate_all("all => all.map(tile => tile.getAttribute('href'))")
-    assert sorted(linked) == sorted(f"pages/{name}.html" for name in planned)
+    assert sorted(linked) == sorted(f"pages/{name}.html" for name in plan["cells"])
 
 
 # Links ---------------------------------------------------------------------------------------------
@@ -191,7 +186,7 @@ def column(page, label):
     return page.locator(f"#ledger td[data-label={label}]").evaluate_all("all => all.map(cell => cell.dataset.value)")
 
 
-def test_the_ledger_is_sorted_by_mouse(report, open_page):
+def test_the_ledger_is_sorted_by_mouse(report, open_page, ledger):
     page = open_page(report)
     before = column(page, "Difference")
     header = page.locator("#ledger thead th", has_text="Difference")
@@ -200,11 +195,11 @@ def test_the_ledger_is_sorted_by_mouse(report, open_page):
     ascending = column(page, "Difference")
     known = [float(value) for value in ascending if value]
     assert known == sorted(known) and len(set(known)) > 10
-    assert ascending[len(known) :] == [""] * (106 - len(known))  # what is missing comes last
+    assert ascending[len(known) :] == [""] * (len(ledger) - len(known))  # what is missing comes last
     header.locator("button").click()
     assert header.get_attribute("aria-sort") == "descending"
     assert [float(value) for value in column(page, "Difference") if value] == known[::-1]
-    assert column(page, "Difference")[len(known) :] == [""] * (106 - len(known))
+    assert column(page, "Difference")[len(known) :] == [""] * (len(ledger) - len(known))
     header.locator("button").click()
     assert header.get_attribute("aria-sort") is None
     assert column(page, "Difference") == before
@@ -223,14 +218,14 @@ def test_the_ledger_is_sorted_by_keyboard(report, open_page):
     assert page.evaluate("document.activeElement.textContent") == "Source"
 
 
-def test_the_ledger_is_filtered_by_mouse(root, report, open_page):
+def test_the_ledger_is_filtered_by_mouse(report, open_page, ledger):
     page = open_page(report)
-    counts = count_verdicts(load_ledger(root / "ledger.json"))
+    counts = count_verdicts(ledger)
     exact = page.locator("label.verdict.exact")
     assert exact.inner_text().split()[-1] == str(counts["exact"])
     exact.click()
     assert shown_rows(page).count() == counts["exact"]
-    assert page.locator("#ledger output").inner_text() == f"{counts['exact']} of 106 figures"
+    assert page.locator("#ledger output").inner_text() == f"{counts['exact']} of {len(ledger)} figures"
     page.locator("label.verdict.within").click()
     assert shown_rows(page).count() == counts["exact"] + counts["within"]
     page.locator("#ledger select").select_option("Autodiff")
@@ -238,24 +233,24 @@ def test_the_ledger_is_filtered_by_mouse(root, report, open_page):
     assert set(page.locator("#ledger tbody tr:visible td:first-child").all_inner_texts()) == {"Autodiff"}
 
 
-def test_the_ledger_is_filtered_by_keyboard(report, open_page):
+def test_the_ledger_is_filtered_by_keyboard(report, open_page, ledger):
     page = open_page(report)
     page.locator("#ledger input[type=search]").focus()
     page.keyboard.type("passes F 2.4")
     assert page.locator("#ledger tbody tr:visible th").all_inner_texts() == ["test: passes to training accuracy 1"]
     page.keyboard.press("Control+A")
     page.keyboard.press("Delete")
-    assert shown_rows(page).count() == 87
+    assert shown_rows(page).count() == len(ledger)
     page.locator("#ledger input[value='not run']").focus()
     page.keyboard.press("Space")
     rows = shown_rows(page)
-    assert 0 < rows.count() < 87
+    assert 0 < rows.count() < len(ledger)
     assert set(rows.evaluate_all("all => all.map(row => row.dataset.verdict)")) == {"not run"}
 
 
-def test_without_javascript_the_ledger_is_complete(report, open_page):
+def test_without_javascript_the_ledger_is_complete(report, open_page, ledger):
     page = open_page(report, java_script_enabled=False)
-    assert page.locator("#ledger tbody tr:visible").count() == 87
+    assert page.locator("#ledger tbody tr:visible").count() == len(ledger)
     assert not page.locator("#ledger form").is_visible()
 
 
@@ -276,8 +271,9 @@ def test_the_report_is_accessible_and_does_not_scroll_sideways(report, open_page
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_pages_of_notebooks_are_accessible_quiet_and_do_not_scroll_sideways(root, open_page, project, scheme):
-    for name in PAGES:
+def test_pages_of_notebooks_are_accessible_quiet_and_do_not_scroll_sideways(root, open_page, project, plan, scheme):
+    one_of_each = {(name.partition("/")[0], cell["notebook"]): name for name, cell in plan["cells"].items()}
+    for name in one_of_each.values():
         page = open_page(root / f"pages/{name}.html", width=360, color_scheme=scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
         assert page.evaluate("[...document.images].filter(image => image.naturalWidth === 0).length") == 0, name
@@ -294,9 +290,9 @@ def test_pages_of_notebooks_are_accessible_quiet_and_do_not_scroll_sideways(root
         page.close()
 
 
-def test_pages_of_notebooks_are_light_and_without_scripts(documents, report):
+def test_pages_of_notebooks_are_light_and_without_scripts(documents, report, plan):
     pages = {path: document for path, document in documents.items() if path != report.resolve()}
-    assert len(pages) == 48
+    assert len(pages) == len(plan["cells"])
     for path, document in pages.items():
         assert not document.select("script, iframe, object, embed, form"), path
         for image in document.select("img"):
@@ -320,13 +316,13 @@ def test_figures_follow_the_scheme(report, open_page, scheme, ground):
     assert sum(ink) < 150 if scheme == "light" else sum(ink) > 600
 
 
-def test_in_print_the_report_is_black_on_white_without_controls(report, open_page, project):
+def test_in_print_the_report_is_black_on_white_without_controls(report, open_page, project, ledger):
     page = open_page(report, color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
     look = page.evaluate("(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))")
     assert look == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
     assert not page.locator("#ledger form").is_visible()
-    assert page.locator("#ledger tbody tr:visible").count() == 87
+    assert page.locator("#ledger tbody tr:visible").count() == len(ledger)
     page.pdf(path=project / "results/test/report.pdf")
 
 
@@ -367,7 +363,7 @@ def test_without_a_second_run_nothing_is_said_of_cells(report, open_page):
 
 
 @pytest.mark.parametrize("scheme, width", [("light", 360), ("dark", 1280)])
-def test_cells_say_whether_a_second_run_gave_the_same_bytes(repeated, open_page, project, scheme, width):
+def test_cells_say_whether_a_second_run_gave_the_same_bytes(repeated, open_page, project, scheme, width, plan):
     page = open_page(render(repeated), width=width, color_scheme=scheme, reduced_motion="reduce")
     said = dict(
         page.locator(".family li").evaluate_all(
@@ -383,13 +379,13 @@ def test_cells_say_whether_a_second_run_gave_the_same_bytes(repeated, open_page,
         CHANGED: "not repeated since it changed",
         NOT_REPEATED: "not repeated",
     }
-    assert len(said) == 48
+    assert len(said) == len(plan["cells"])
     assert said == dict.fromkeys(said, "repeated: same bytes") | other
     assert (
         page.locator("#repeats + p")
         .inner_text()
         .startswith(
-            "44 of 48 complete cells were run a second time, with the same bytes; 2 with other bytes "
+            f"{len(said) - 4} of {len(said)} complete cells were run a second time, with the same bytes; 2 with other bytes "
             f"({OTHER_METRIC}, {OTHER_FIGURE}); 1 has changed since; 1 was not run again."
         )
     )
