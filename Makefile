@@ -102,7 +102,7 @@ coverage: data  ## Measure which lines and branches of the package its unit test
 
 mutants: setup  ## Change three modules bit by bit, and count the changes that their tests notice.
 	@$(PY) -m mutmut run --max-children 2
-	@$(PY) -m mutmut results --all true | awk -F '[.:] *' '{all[$$2]++; seen[$$2] += $$4 == "killed" || $$4 == "timeout"} \
+	@$(PY) -m mutmut results --all true | awk -F '[.:] *' '{all[$$3]++; seen[$$3] += $$5 == "killed" || $$5 == "timeout"} \
 		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'
 
 lint: setup  ## Check the style of the code.
