@@ -1,6 +1,5 @@
 """Small studies, made on the spot with results of their own, and the reports of them."""
 
-import importlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import nbformat
 from bs4 import BeautifulSoup
 from made_cells import finish_cell, make_cell, write_plan
+from made_studies import write, write_study
 
 from gradlab.engine.study import Cell, Study
 from gradlab.report.build import render_report
@@ -44,16 +44,9 @@ class MadeReport:
         about = describe_study(name)
         facts = {key: getattr(about, key) for key in ("title", "short", "question", "source")}
         study = f"from gradlab.engine.study import Study\n\nSTUDY = Study(**{facts!r})\n"
-        folder = self.package / name
-        (folder / "published").mkdir(parents=True)
-        for package in (self.package, folder):
-            (package / "__init__.py").touch()
-        for module, text in ({"study": study} | modules).items():
-            (folder / f"{module}.py").write_text(text)
         whole = [{"source": "Notes 1", "rule": "exact", "claim": figure["id"]} | dict(figure) for figure in figures]
-        (folder / "published/figures.yaml").write_text(json.dumps({"figures": whole}))
-        (folder / "published/deviations.yaml").write_text(json.dumps(deviations))
-        importlib.invalidate_caches()
+        write_study(self.package / name, json.dumps({"figures": whole}), study=study, **modules)
+        write(self.package / name / "published/deviations.yaml", json.dumps(deviations))
 
     def plan(self, cells: Mapping[str, Mapping[str, Any]], *, studies: Iterable[str] | None = None) -> None:
         """Plan cells by their keys, with the fields of `Cell`; of studies that are on, where they have no cells."""

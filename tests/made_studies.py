@@ -39,11 +39,16 @@ def make_study(folder: Path, *cells: Cell, name: str = "made", figures: str = ""
     """
     package = folder / f"made_studies_{next(_numbers)}"
     plan = f"from gradlab.engine.study import Cell, Resources\n\n\ndef cells(config):\n    return {list(cells)!r}\n"
-    for module, text in {**MODULES, "plan": plan, **modules}.items():
-        write(package / name / f"{module}.py", text.replace("{package}", f"{package.name}.{name}"))
-    write(package / name / "published/figures.yaml", figures or "figures: []")
-    importlib.invalidate_caches()
+    write_study(package / name, figures or "figures: []", **{"plan": plan, **modules})
     return discover([str(package)])[name]
+
+
+def write_study(folder: Path, figures: str, **modules: str) -> None:
+    """Write the package of a study into a folder, which lies in the package that holds it; as `make_study` says."""
+    for module, text in {**MODULES, **modules}.items():
+        write(folder / f"{module}.py", text.replace("{package}", f"{folder.parent.name}.{folder.name}"))
+    write(folder / "published/figures.yaml", figures)
+    importlib.invalidate_caches()
 
 
 def write(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from gradlab.data import DATASETS, digest_preparing, is_outdated
 from gradlab.engine.config import ConfigError, check_config, lay_over, read_config, read_packages
+from gradlab.engine.config.keys import DATA
 from gradlab.engine.figures import FigureError, check_figures
 from gradlab.engine.notebook import ParameterError
 from gradlab.engine.plan import describe_cells, plan_cells
@@ -20,7 +21,6 @@ from gradlab.lab.devices import DeviceError, check_device, resolve_device
 
 CUDA_MEMORY = 6000  # megabytes that CUDA's libraries take alone, by estimate
 SHORT = 10  # minutes of a cell that may share a job of a cluster, at most
-DATA = Path("results/data")  # a folder, or a link to one; all studies share it
 LOCK = ".snakemake/run.lock"
 # What is refused before anything runs, each with a message for the person who started the run.
 REFUSALS = (ConfigError, DeviceError, FigureError, ParameterError, StudyError, SurroundingsError)

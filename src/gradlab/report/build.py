@@ -69,7 +69,8 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     """
     root = plan_file.parent
     results = load_results(plan_file)
-    studies = find_studies(load_plan(plan_file))
+    plan = load_plan(plan_file)
+    studies = find_studies(plan)
     comparisons, damage = _load_comparisons(root / COMPARISON)
     repeats = judge_repeats(results, comparisons)
     links = Links(results, root)
@@ -108,17 +109,18 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
         data=describe_data(results, data),
     )
     _write(report, html)
-    _save_manifest(plan_file, studies, [root / COMPARISON, *filter(None, [benchmarks])])
+    _save_manifest(plan, root, studies, [root / COMPARISON, *filter(None, [benchmarks])])
     return report
 
 
-def _save_manifest(plan_file: Path, studies: Mapping[str, Study], materials: Sequence[Path]) -> None:
+def _save_manifest(
+    plan: Mapping[str, Any], root: Path, studies: Mapping[str, Study], materials: Sequence[Path]
+) -> None:
     """Write what the report was made from, and what belongs to it, so that the workflow can tell whether it is up to date."""
-    root = plan_file.parent
     made = [root / file for file in ("report.html", "ledger.json", "ledger.csv", "errata.csv")]
     made += [file for folder in ("pages", "figures") for file in (root / folder).rglob("*") if file.is_file()]
     outputs = {str(file.relative_to(root)): sha256(file) for file in sorted(made)}
-    made_from = describe_report(load_plan(plan_file), root, studies.values(), materials)
+    made_from = describe_report(plan, root, studies.values(), materials)
     save_json(root / "manifest.json", made_from | {"outputs": outputs})
 
 

@@ -19,7 +19,7 @@ PROJECT_FOLDERS = (
     *("config", "docs", "notebooks", "profiles", "src", "tests", "workflow"),
 )
 # The prepared data, shared by all studies: a folder, or a link to one.
-DATA = "results/data"
+DATA = Path("results/data")
 # Folders that the engine makes in the folder of results, beside one for each study, and replaces as a whole.
 RESULT_FOLDERS = ("logs", "pages", "figures")
 # What no study may be called, beside the keys: other targets of the workflow, folders of results, parts of the report.
@@ -77,12 +77,12 @@ def _check_package(name: str) -> str:
     return name
 
 
-def _way(path: str, *, start: str) -> tuple[str, ...]:
+def _way(path: str | Path, *, start: str | Path) -> tuple[str, ...]:
     """Return the parts of the way from one folder to another: `..` first where it leads out, `.` where they are the same."""
     return Path(os.path.relpath(_place(path), _place(start))).parts or (os.curdir,)
 
 
-def _place(path: str) -> Path:
+def _place(path: str | Path) -> Path:
     return Path(os.path.abspath(os.path.expanduser(path)))
 
 
