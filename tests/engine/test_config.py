@@ -367,6 +367,7 @@ RULES = {
         "seeds": SEEDS,
         "corrected": {
             "batch_sizes": many(whole(1, 631), most=1000),  # 6000 images make 9.51 batches of 631, and 9.49 of 632
+            "search_only": many(whole(1, 631), most=1000),
             "search_seeds": SEEDS,
             "start": number(1e-6, 1000),
             "tolerance": number(1e-6, 1),
