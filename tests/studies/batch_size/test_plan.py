@@ -1,7 +1,5 @@
 """Which cells are planned, and what they read."""
 
-import pytest
-
 from gradlab.engine.figures import load_figures
 from gradlab.engine.study import discover
 from gradlab.studies.batch_size.config import Config

@@ -26,11 +26,6 @@ def trained_sizes(material: Material) -> list[int]:
     return sorted(int(name.partition("-")[0]) for name in names)
 
 
-def log_of(size: int, material: Material) -> pd.DataFrame:
-    """The published log of the 50 passes at a batch size, tidy."""
-    return material.log(f"{size}")
-
-
 # Comparisons -----------------------------------------------------------------------------------------
 
 
@@ -208,7 +203,7 @@ def _replays(material: Material) -> dict[int, CellResult]:
 def _rounded_interpolation(material: Material) -> Finding | None:
     parts, ahead = [], {}
     for size, cell in _replays(material).items():
-        log = log_of(size, material)
+        log = material.log(f"{size}")
         printed = _first_pass(log, 1)
         passes = int(material.published_text(f"{size}.interpolation_updates")) // round(
             cell.parameters["subset_size"] / size
@@ -237,7 +232,7 @@ def _kernel_states(material: Material) -> Finding | None:
     counts = dict.fromkeys(_KERNELS, 0)
     total = 0
     for size, cell in _replays(material).items():
-        logs = {"": log_of(size, material), "trial_": material.log(f"{size}.trial")}
+        logs = {"": material.log(f"{size}"), "trial_": material.log(f"{size}.trial")}
         for network, log in logs.items():
             printed = log[log["pass"] == 0].set_index(["split", "metric"])["value"]
             ours = cell.curves[cell.curves["pass"] == 0].set_index(["split", "metric"])["value"]

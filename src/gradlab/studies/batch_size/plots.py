@@ -160,7 +160,7 @@ def plot_residuals(residuals: pd.DataFrame, correlations: Mapping[int, float]) -
     figure, axes = style.panels(1, len(sizes), width=1.2 + 1.75 * len(sizes), height=2.3)
     for ax, size in zip(axes, sizes, strict=True):
         rows = residuals[residuals["batch_size"] == size]
-        reach = 1.15 * rows[["published", "ours"]].abs().to_numpy().max()
+        reach = 1.15 * max(rows[["published", "ours"]].abs().to_numpy().max(), 0.001)  # one printed digit at least
         ax.plot([-reach, reach], [-reach, reach], color="0.75", linewidth=1, zorder=1)
         ax.plot(rows["published"], rows["ours"], "o", color=style.COLOURS[0], markersize=4, mec="white", mew=0.5)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
