@@ -79,8 +79,8 @@ def test_training_takes_half_of_the_rate_that_the_search_found(quick):
         found = quick.read(f"results/quick/batch_size/corrected/search-{size}/metrics.json")
         low, high = found[f"{size}.majority_bracket"]
         assert low < high <= 1.05 * low * (1 + 1e-9)
-        trained = quick.read(f"results/quick/batch_size/corrected/{size}/metrics.json")
-        assert trained[f"{size}.learning_rate"] == found[f"{size}.learning_rate"] == high / 2
+        trained = quick.read(f"results/quick/batch_size/corrected/{size}-found_rate/metrics.json")
+        assert trained[f"{size}.found_rate.learning_rate"] == found[f"{size}.learning_rate"] == high / 2
 
 
 def test_overfitting_reaches_training_accuracy_1_on_20_images(quick):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from gradlab.engine.claims import Error, Finding
 from gradlab.engine.material import Material, compare_runs
-from gradlab.engine.results import CellResult, collect_runs
+from gradlab.engine.results import CellResult, Runs, collect_runs
 from gradlab.lab.stats import PairedComparison, summarise_arm
 
 SIZES = (1, 2, 4, 8, 16)  # of the notebook, in its order
@@ -20,21 +20,28 @@ _KERNELS = {
 }
 
 
-def trained_sizes(material: Material) -> list[int]:
-    """Return the batch sizes that were trained at half of the rate found, smallest first."""
-    names = (name for name in material.done("corrected") if name.endswith("-found_rate"))
-    return sorted(int(name.partition("-")[0]) for name in names)
+def _sizes(material: Material, rate: str) -> list[int]:
+    """Return the batch sizes that were trained at half of a rate, `published` or `found`, smallest first."""
+    ending = f"-{rate}_rate"
+    return sorted(int(name.removesuffix(ending)) for name in material.done("corrected") if name.endswith(ending))
+
+
+def _interpolation_runs(material: Material, size: int, rate: str, unit: str) -> Runs:
+    """Return the passes, or updates, to training accuracy 1 of the runs at half of a rate, by seed."""
+    arm = f"{size}.found_rate" if rate == "found" else f"{size}"
+    return material.runs(f"{arm}.interpolation_{unit}")
 
 
 # Comparisons -----------------------------------------------------------------------------------------
 
 
-def _compare_interpolation(material: Material, *, unit: str) -> PairedComparison | None:
-    sizes = trained_sizes(material)
+def _compare_interpolation(material: Material, *, rate: str, unit: str) -> PairedComparison | None:
+    sizes = _sizes(material, rate)
     if len(sizes) < 2:
         return None
-    ends = (material.runs(f"{size}.found_rate.interpolation_{unit}") for size in (sizes[0], sizes[-1]))
-    return compare_runs(*ends, censored=True)
+    return compare_runs(
+        *(_interpolation_runs(material, size, rate, unit) for size in (sizes[0], sizes[-1])), censored=True
+    )
 
 
 def _compare_rates(material: Material, *, size: int) -> PairedComparison | None:
@@ -80,13 +87,16 @@ def _farthest(material: Material) -> int | None:
 
 _BY_EYE = "divergent rate, rule − eye, in powers of 2 (mean over batch sizes)"
 _LAW = "divergent rate at the largest batch size, law − found"
-_ENDS = "{unit} to training accuracy 1, smallest − largest batch size"
+_ENDS = "{unit} to training accuracy 1 at half of the {rate} rates, smallest − largest batch size"
 _FOUND = "test accuracy at B = {size}, found − published rate"
 
 COMPARISONS: Mapping[str, Callable[[Material], PairedComparison | None]] = {
     _BY_EYE: _compare_with_eye,
     _LAW: _compare_law,
-    **{_ENDS.format(unit=unit): partial(_compare_interpolation, unit=unit) for unit in ("updates", "passes")},
+    **{
+        _ENDS.format(rate=rate, unit=unit): partial(_compare_interpolation, rate=rate, unit=unit)
+        for rate, unit in (("published", "updates"), ("published", "passes"), ("found", "passes"))
+    },
     **{_FOUND.format(size=size): partial(_compare_rates, size=size) for size in SIZES},
 }
 
@@ -139,30 +149,50 @@ def _law(material: Material) -> str | None:
     )
 
 
+_NUMBERS = {1: "more", -1: "fewer", 0: "no detectably different number of"}
+
+
 def _interpolation(material: Material) -> str | None:
-    sizes = trained_sizes(material)
-    if len(sizes) < 2:
-        return None
-    parts = []
+    sizes, parts, n = _sizes(material, "published"), [], 0
     for unit in ("updates", "passes"):
-        comparison = material.comparison(_ENDS.format(unit=unit))
+        comparison = material.comparison(_ENDS.format(rate="published", unit=unit))
         if comparison is None:
             return None
-        word = {1: "more", -1: "fewer", 0: "no detectably different number of"}.get(comparison.direction, "on average")
+        n = comparison.won + comparison.lost + comparison.tied
         ends = (_print_reached(material, size, unit) for size in (sizes[0], sizes[-1]))
-        why = "" if comparison.interval else f"; {comparison.method}"
-        parts.append(f"{word} {unit} ({' against '.join(ends)}{why})")
-    n = len(material.runs(f"{sizes[0]}.found_rate.interpolation_passes"))
+        why = f"; {comparison.method}" if comparison.interval is None else ""
+        parts.append(f"{_NUMBERS.get(comparison.direction, 'on average')} {unit} ({' against '.join(ends)}{why})")
     return (
         f"To classify every training image correctly, batch size {sizes[0]} takes {' and '.join(parts)} than batch size "
-        f"{sizes[-1]}, each at half of its own divergent rate (n = {n})."
+        f"{sizes[-1]}, each at half of its own published rate (n = {n})."
     )
 
 
 def _print_reached(material: Material, size: int, unit: str) -> str:
-    arm = summarise_arm(list(material.runs(f"{size}.found_rate.interpolation_{unit}").values()))
+    arm = summarise_arm(list(_interpolation_runs(material, size, "published", unit).values()))
     mean = "none" if arm.mean is None else f"{arm.mean:.0f}"
     return f"{mean}, reached by {arm.n} of {arm.n + arm.missing}" if arm.missing else mean
+
+
+def _interpolation_at_found_rates(material: Material) -> str | None:
+    sizes, comparison = _sizes(material, "found"), material.comparison(_ENDS.format(rate="found", unit="passes"))
+    if comparison is None:
+        return None
+    arms = {
+        size: summarise_arm(list(_interpolation_runs(material, size, "found", "passes").values())) for size in sizes
+    }
+    reached = ", ".join(
+        f"batch size {size} under {arm.n} of {arm.n + arm.missing} seeds"
+        + (f" (after {arm.mean:.0f} passes on average)" if arm.n else "")
+        for size, arm in arms.items()
+    )
+    passes = material.done("corrected")[f"{sizes[0]}-found_rate"].parameters["passes"]
+    p_value = "" if comparison.p_value is None else f", p = {comparison.p_value:.2g} before adjustment"
+    return (
+        f"At half of the rates found, every training image is classified correctly within {passes} passes at {reached}. Batch "
+        f"size {sizes[0]} takes {_NUMBERS.get(comparison.direction, 'on average as many')} passes than batch size {sizes[-1]} "
+        f"({comparison.method}{p_value})."
+    )
 
 
 def _batch_size_accuracy(material: Material) -> str | None:
@@ -293,7 +323,8 @@ def _rates_by_eye(material: Material) -> Finding | None:
 CONCLUSIONS = {
     _divergent_rates: ("corrected/search-*",),
     _law: ("corrected/law",),
-    _interpolation: ("corrected/*-found_rate",),
+    _interpolation: ("corrected/*-published_rate",),
+    _interpolation_at_found_rates: ("corrected/*-found_rate",),
     _batch_size_accuracy: ("corrected/*_rate",),
 }
 
