@@ -7,8 +7,9 @@ Published: as the notebook ran them. It shuffles a training set in place: `three
 `one_cycle` left, and each run of the searches from the one that the run before it left.
 
 Corrected: the check by overfitting on the 100 images that the notebook's text means, λ chosen by the mean validation accuracy
-of several seeds, and the final network and two variants of it over more seeds, which alone read the test set. One more cell
-shows what the order of the rows, which the notebook hides, does to its search.
+of several seeds, and the final network and three others like it over more seeds, which alone read the test set: one whose last
+cycle of the learning rate is complete, which runs in the published stream as well, and two variants. Two more cells show what
+the order of the rows, which the notebook hides, does to its search, and what its binary cross-entropy and its flips do.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,13 @@ def cells(config: Config) -> list[Cell]:
     """Return the cells that a configuration asks for."""
     published = _plan_published(config)
     coarse_runs = next(cell for cell in published if cell.name == "coarse").reads["runs"]
-    return published + _plan_corrected(config) + [_plan_row_order(config, coarse_runs)]
+    return [
+        *published,
+        *_plan_corrected(config),
+        _plan_complete_in_published_stream(config),
+        _plan_row_order(config, coarse_runs),
+        _plan_notebook_code(config),
+    ]
 
 
 def _plan_published(config: Config) -> list[Cell]:
@@ -170,11 +177,14 @@ def _plan_corrected(config: Config) -> list[Cell]:
                 "refined_points": corrected.fine_points,
             },
             reads={"runs": [run.key for run in runs]},
-            metrics=_measure(search, ["best_lambda", "mean_validation_accuracies", "not_told_apart"]),
+            metrics=_measure(
+                search, ["best_lambda", "mean_validation_accuracies", "pooled_sd", "p_values", "not_told_apart"]
+            ),
         )
         planned += [*runs, choice]
     variants: dict[str, dict[str, Any]] = {
         "final": {},
+        "final_complete": _complete_cycles(config),
         "variant-flips": {"flip_probability": corrected.flip_probability},
         "variant-binary_cross_entropy": {"loss": "binary_cross_entropy"},
     }
@@ -191,12 +201,31 @@ def _plan_corrected(config: Config) -> list[Cell]:
                     reads={"search": "regularization/corrected/fine"},
                     evaluate_every=config.final.n_s // _CURVE_POINTS,
                     n_s=config.final.n_s,
-                    epochs=config.final.epochs,
-                    **_seeded(config, seed),
-                    **variation,
+                    **{"epochs": config.final.epochs, **_seeded(config, seed), **variation},
                 )
             )
     return planned
+
+
+def _plan_complete_in_published_stream(config: Config) -> Cell:
+    """Plan the published final network with its last cycle completed; no published run is that, though its stream is."""
+    name = "final_complete_in_published_stream"
+    return _plan_training(
+        config,
+        protocol="corrected",
+        name=name,
+        cell=name,
+        **_FINAL_ROWS,
+        lmbda=None,
+        reads={"search": "regularization/published/fine"},
+        n_s=config.final.n_s,
+        **_complete_cycles(config),
+    )
+
+
+def _complete_cycles(config: Config) -> dict[str, Any]:
+    """Return the length of a run of whole cycles, in updates."""
+    return {"epochs": None, "updates": 2 * config.final.n_s * config.final.cycles}
 
 
 def _plan_row_order(config: Config, runs: str | Sequence[str]) -> Cell:
@@ -219,6 +248,23 @@ def _plan_row_order(config: Config, runs: str | Sequence[str]) -> Cell:
         ),
         figures=["row_order.svg"],
         resources=Resources(memory=3000, minutes=15),
+    )
+
+
+def _plan_notebook_code(config: Config) -> Cell:
+    measured = [
+        *(f"backward_error.{what}" for what in ("cross_entropy", "as_written", "with_mean", "corrected")),
+        *(f"cost_of_set_twice.{what}" for what in ("as_written", "corrected")),
+        *(f"loss_at.{outputs}" for outputs in ("softmax", "sigmoid")),
+        *(f"left_mirrored.{what}" for what in ("view", "copy")),
+    ]
+    return _on_images(
+        protocol="corrected",
+        name="notebook_code",
+        notebook="notebook_code",
+        parameters={"flip_probability": config.corrected.flip_probability, "batch_size": config.batch_size},
+        metrics=_measure("notebook_code", measured),
+        figures=["flips.svg"],
     )
 
 
