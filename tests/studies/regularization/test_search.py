@@ -1,8 +1,12 @@
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradlab.engine.figures import load_figures
+from gradlab.engine.study import discover
 from gradlab.studies.regularization import search
 
 # --- grids
@@ -14,11 +18,24 @@ def test_coarse_grid_is_even_in_the_exponent():
     np.testing.assert_allclose(search.lambda_grid(3, (-2.0, 2.0)), [0.01, 1, 100], rtol=1e-15)
 
 
-def test_published_best_lambdas_follow_from_the_grids():
-    # Printed by the notebook: place 5 of the coarse grid, then place 1 of the grid between that one's neighbours.
+def test_published_lambdas_follow_from_the_grids():
+    """Two are printed: place 5 of the coarse grid, then place 1 of the grid between that one's neighbours."""
     coarse = search.lambda_grid(8)
-    assert str(float(coarse[5])) == "0.007196856730011514"
-    assert str(float(search.refined_grid(coarse, 5, 10)[1])) == "0.004696948864873693"
+    grids = {"coarse": coarse, "fine": search.refined_grid(coarse, 5, 10)}
+    values = {figure.id: figure.value for figure in load_figures(discover()["regularization"])}
+    published = {
+        f"{name}-{place}": values.get(f"{name}-{place}.lambda") for name in grids for place in range(len(grids[name]))
+    }
+    assert [cell for cell, value in published.items() if value is None] == ["coarse-5", "fine-1"]
+    published |= {"coarse-5": values["coarse.best_lambda"], "fine-1": values["fine.best_lambda"]}
+    assert [*published.values()] == [str(value) for grid in grids.values() for value in grid.tolist()]
+
+
+def test_the_coarse_grid_is_the_formula_rounded_once():
+    """10^e to fifty digits, for the exponent as floating point has it."""
+    with localcontext(prec=50):
+        exact = [float(Decimal(10) ** Decimal(4 * u - 5)) for u in np.linspace(0, 1, 8).tolist()]
+    assert search.lambda_grid(8).tolist() == exact
 
 
 @given(

@@ -265,6 +265,15 @@ def test_learning_rate_agrees_with_its_two_branches(t, n_s, low, span):
     assert twolayer.learning_rate(t, settings) == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
+def test_a_run_is_described_in_cycles():
+    # The published final network: 490 updates an epoch, five cycles of 1,000 but for the last hundred updates.
+    found = twolayer.describe_cycles(49_000, Settings(10, 100, 0.0, 500))
+    assert (found["cycles"], found["updates_per_cycle"], found["updates_per_epoch"]) == (4.9, 1000, 490)
+    assert found["epochs_per_cycle"] == pytest.approx(1000 / 490)
+    # Update 4,899 is 101 before the end of the cycle, where the rate falls by (0.1 − 1e-5) / 500 an update.
+    assert found["last_learning_rate"] == pytest.approx(1e-5 + 101 / 500 * (0.1 - 1e-5))
+
+
 def test_learning_rate_with_equal_bounds_is_constant():
     settings = Settings(epochs=1, batch_size=1, lmbda=0, n_s=7, eta_min=0.001, eta_max=0.001)
     assert (twolayer.learning_rate(np.arange(50), settings) == 0.001).all()

@@ -30,6 +30,7 @@ _CURVE_POINTS = 4
 
 _SETS = ("training", "validation", "test")
 _RUN_METRICS = [f"{images}_{what}" for images in _SETS for what in ("accuracy", "loss")]
+_CYCLES = ["updates_per_epoch", "updates_per_cycle", "epochs_per_cycle", "cycles", "last_learning_rate"]
 
 _cell = partial(Cell, study="regularization")
 _choose = partial(_cell, figures=["search.svg"], resources=Resources(memory=1000, minutes=10, local=True))
@@ -283,15 +284,16 @@ def _plan_training(
     """Plan one run of the two-layer network; unless `evaluate_every` is given, curves have ten points in `n_s` updates."""
     seeded = {} if seed is None else {"seed": seed}
     given = {"cell": cell, "evaluate_every": n_s // 10, **_schedule(config, n_s), **parameters, **seeded}
+    measured = ["lambda", *(metric for metric in _RUN_METRICS if test or not metric.startswith("test")), "updates"]
+    if given["eta_min"] < given["eta_max"]:
+        measured += _CYCLES
     return _on_images(
         protocol=protocol,
         name=name,
         notebook="two_layer",
         parameters=given if test else given | {"test": False},
         reads=reads or {},
-        metrics=_measure(
-            cell, ["lambda", *(metric for metric in _RUN_METRICS if test or not metric.startswith("test"))]
-        ),
+        metrics=_measure(cell, measured),
         figures=["curves.svg", "learning_rate.svg", "weights.svg"],
         replicates=[] if seed is None else [seed],
         resources=Resources(memory=3000, minutes=15),

@@ -414,6 +414,25 @@ def update_count(n: int, settings: Settings) -> int:
     return settings.epochs * (n // settings.batch_size) if settings.updates is None else settings.updates
 
 
+def describe_cycles(n: int, settings: Settings) -> dict[str, float]:
+    """Return the length of a cycle of the learning rate in a run on `n` images, and how many of them it makes.
+
+    Returns
+    -------
+    dict
+        `updates_per_epoch`, `updates_per_cycle`, `epochs_per_cycle`; `cycles`, which is no whole number where the run ends
+        within one; and `last_learning_rate`, that of the last update.
+    """
+    updates, per_cycle, per_epoch = update_count(n, settings), 2 * settings.n_s, n / settings.batch_size
+    return {
+        "updates_per_epoch": per_epoch,
+        "updates_per_cycle": per_cycle,
+        "epochs_per_cycle": per_cycle / per_epoch,
+        "cycles": updates / per_cycle,
+        "last_learning_rate": float(learning_rate(updates - 1, settings)),
+    }
+
+
 def train(
     parameters: Parameters,
     training: Split,
