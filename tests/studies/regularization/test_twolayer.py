@@ -403,6 +403,13 @@ def test_a_run_given_in_updates_may_end_within_an_epoch():
     np.testing.assert_array_equal(whole.parameters.W1, small_run().parameters.W1)
 
 
+def test_a_state_on_the_way_is_kept_as_if_the_run_ended_there():
+    kept = small_run(keep_after=5).kept
+    for array, other in zip(kept, small_run(epochs=None, updates=5).parameters, strict=True):
+        np.testing.assert_array_equal(array, other)
+    assert small_run(keep_after=8).kept is None and small_run().kept is None
+
+
 def test_training_leaves_its_arguments_alone():
     parameters, images, labels = random_problem(1, n=20)
     for array in (*parameters, images, labels):

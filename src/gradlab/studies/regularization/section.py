@@ -13,9 +13,11 @@ from gradlab.report.comparisons import show_comparisons
 from gradlab.report.text import print_interval, print_runs, print_spread
 from gradlab.studies.regularization.claims import (
     AGAINST_FINAL,
+    AT_PUBLISHED_LAMBDA,
     COMPLETE,
     COMPLETE_IN_STREAM,
     VARIANTS,
+    WHAT_CUTTING_OFF_COSTS,
     describe_choice,
     describe_sampling,
 )
@@ -179,7 +181,12 @@ def _show_shared_images(material: Material) -> list[Block]:
 
 
 def _show_final(material: Material) -> list[Block]:
-    arms = {"final": "final", COMPLETE: "final, last cycle complete", **VARIANTS}
+    arms = {
+        "final": "final",
+        COMPLETE: "final, last cycle complete",
+        AT_PUBLISHED_LAMBDA: "the same, published λ",
+        **VARIANTS,
+    }
     runs = {cell: material.runs(f"{cell}.test_accuracy") for cell in arms}
     runs = {cell: found for cell, found in runs.items() if any(value is not None for value in found.values())}
     if not runs:
@@ -201,8 +208,10 @@ def _show_final(material: Material) -> list[Block]:
                 print_interval(arm.mean_interval) or arm.method,
             ]
         )
-    comparisons = {name: material.comparison(name) for name in AGAINST_FINAL.values()}
+    names = [WHAT_CUTTING_OFF_COSTS, *AGAINST_FINAL.values()]
+    comparisons = {name: material.comparison(name) for name in names}
     compared = {name: _cells_of(material, cell) + _cells_of(material, "final") for cell, name in AGAINST_FINAL.items()}
+    compared[WHAT_CUTTING_OFF_COSTS] = _cells_of(material, AT_PUBLISHED_LAMBDA)
     first = summarise_arm(list(next(iter(runs.values())).values()))
     published = material.published_text("final.test_accuracy")
     blocks: list[Block] = [

@@ -70,6 +70,8 @@ class Settings:
         The probability with which an image is mirrored left to right, drawn anew for each image in each epoch.
     evaluate_every
         Updates between two evaluations for the curves; None: the last state alone is evaluated.
+    keep_after
+        Updates after which the state is kept, beside the last one; None: nowhere.
     """
 
     epochs: int | None
@@ -82,6 +84,7 @@ class Settings:
     flip_probability: float = 0.0
     evaluate_every: int | None = 50
     updates: int | None = None
+    keep_after: int | None = None
 
     def __post_init__(self):
         _check_loss(self.loss)
@@ -153,6 +156,8 @@ class Run:
         first update, after every `evaluate_every` updates and after the last one, where `update` counts the updates
         done; and `learning_rate` under the split "train", the rate that the next update uses. In float32 up to the last
         evaluation, which is in float64.
+    kept
+        The state after `keep_after` updates; None where that is nowhere, or no earlier than the end.
     """
 
     parameters: Parameters
@@ -160,6 +165,7 @@ class Run:
     training: Evaluation
     validation: Evaluation
     curves: list[tuple[int, str, str, float]]
+    kept: Parameters | None = None
 
 
 def init_parameters(*, rng: Stream, sizes: tuple[int, int, int] = SIZES) -> Parameters:
@@ -516,6 +522,9 @@ def train_grid(
             if shared.evaluate_every is not None and update % shared.evaluate_every == 0:
                 for network in networks:
                     network.record(update)
+            if update == shared.keep_after:
+                for network in networks:
+                    network.keep()
             stop = start + shared.batch_size
             rows = order[start:stop]
             # No row is out of range, so "clip" changes none; the default mode fills `out` by way of a copy.
@@ -541,6 +550,7 @@ class _Network:
         self._penalised = {"lmbda": settings.lmbda, "loss": settings.loss}
         self._curves: list[tuple[int, str, str, float]] = []
         self._states: dict[int, Parameters] = {}  # by the updates done
+        self._kept: Parameters | None = None
 
     def step(self, images: np.ndarray, labels: np.ndarray, eta: float) -> None:
         """Make one update with the learning rate `eta`."""
@@ -555,6 +565,10 @@ class _Network:
         if len(self._states) == _STATES:
             self._evaluate_states()
 
+    def keep(self) -> None:
+        """Keep the state as it is now."""
+        self._kept = Parameters(*(array.copy() for array in self._parameters))
+
     def finish(self, updates: int, order: np.ndarray) -> Run:
         """Evaluate what waits, and the last state in float64."""
         if self._states:
@@ -563,7 +577,14 @@ class _Network:
         for name, split in self._splits.items():
             (ends[name],) = evaluate([self._parameters], split.images, split.labels, **self._penalised)
             self._curves.extend(_rows(updates, name, ends[name]))
-        return Run(self._parameters, order, training=ends["train"], validation=ends["validation"], curves=self._curves)
+        return Run(
+            self._parameters,
+            order,
+            training=ends["train"],
+            validation=ends["validation"],
+            curves=self._curves,
+            kept=self._kept,
+        )
 
     def _evaluate_states(self) -> None:
         states = list(self._states.values())
