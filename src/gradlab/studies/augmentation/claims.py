@@ -71,23 +71,23 @@ def _swings(material: Material) -> str | None:
 
 
 def _loss_for_accuracy(material: Material) -> Finding | None:
-    log = material.log()
     parts, confirmed = [], True
     for setting in ("test", "both"):
         entry = material.entry(f"{setting}.final_test_accuracy")
         ours = material.done().get(setting)
         if ours is None or not material.as_published(entry.id, [ours]):
             return None
-        run = log[(log["setting"] == setting) & (log["split"] == "test")]
+        log = material.log(setting)
+        run = log[log["split"] == "test"]
         last = run[run["pass"] == run["pass"].max()].set_index("metric")["value"]
-        confirmed &= round(float(entry.shown), 3) == last["loss"] != last["accuracy"]
+        confirmed &= round(float(entry.published), 3) == last["loss"] != last["accuracy"]
         parts.append(
-            f"{setting}: printed {entry.shown}; its own log ends with test loss {last['loss']:.3f} and test accuracy "
+            f"{setting}: printed {entry.published}; its own log ends with test loss {last['loss']:.3f} and test accuracy "
             f"{last['accuracy']:.3f}; our replay with {ours.metrics[f'{setting}.final_test_loss']:.4f} and "
             f"{ours.metrics[f'{setting}.final_test_accuracy']:.4f}"
         )
     right = "The test accuracies are those of the log: " + " and ".join(
-        f"{material.published_text(f'{setting}.final_test_accuracy')} ({setting})" for setting in ("test", "both")
+        f"{material.entry(f'{setting}.final_test_accuracy').meant} ({setting})" for setting in ("test", "both")
     )
     return Finding("; ".join(parts) + ".", right + ".", bool(confirmed))
 
