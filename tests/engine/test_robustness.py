@@ -171,7 +171,8 @@ def test_nothing_to_compare_is_an_error_that_says_why(runs):
 def test_the_command_writes_what_is_read_again_and_fails_where_a_comparison_changed(runs, capsys):
     runs(one_time=3.01)
     assert main([*map(str, runs.plans)]) == 0
-    runs(loss_a=[2.0, 0.5, 1.2], one_loss=1.5)  # of two comparisons the first is held against 2.5 %: t(0.9875; 2) = 6.205
+    # Of two comparisons the first is held against 2.5 %, and t(0.9875; 2) = 6.205.
+    runs(loss_a=[2.0, 0.5, 1.2], one_loss=1.5)
     assert main([*map(str, runs.plans)]) == 1
     assert capsys.readouterr().out.splitlines()[-6:] == [
         "rounding by all that the processor has, and by avx2: of the comparisons that conclusions rest on, 1 of 2 stand, 1 "
