@@ -327,6 +327,7 @@ RULES = {
     ),
     "time_limit": lambda value: value is None or number(1, 365 * 24 * 3600)(value),
     "device": lambda value: value in ("auto", "cpu", "cuda"),
+    "rounding": lambda value: value in (None, "sse4", "avx2", "avx512"),
     "data": {
         "sources": many(lambda item: item in ("local", "cache", "official", "packages"), least=1),
         "cache": place,
