@@ -1,6 +1,6 @@
 """Which cells are planned, and from where the published ones start."""
 
-from gradlab.engine.figures import load_log
+from gradlab.engine.logs import load_logs
 from gradlab.engine.study import discover
 from gradlab.studies.augmentation.config import Config
 from gradlab.studies.augmentation.plan import cells
@@ -13,8 +13,7 @@ def plan(**changes):
 
 
 def test_each_setting_starts_after_the_passes_that_the_published_log_has_of_those_before_it():
-    log = load_log(discover()["augmentation"])
-    passes = log.groupby("setting")["pass"].max()
+    passes = {log.id: log.table.index.max() for log in load_logs(discover()["augmentation"])}
     for number, setting in enumerate(ORDER):
         expected = [[before, passes[before]] for before in ORDER[:number]]
         assert plan()[f"published/{setting}"].parameters["earlier_runs"] == expected
