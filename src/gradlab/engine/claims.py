@@ -3,6 +3,10 @@
 Both are made from the results, never taken for granted: other results give other sentences and other answers. A study's module
 `claims` holds them:
 
+`COMPARISONS`
+    A mapping: what is compared, in words → a function that takes a `Material` and returns a `PairedComparison`, or None where its
+    cells have not run. All that conclusions and errata rest on stand here: the comparisons of all studies are one family, and
+    adjusted together; `Material.comparison` returns them so.
 `CONCLUSIONS`
     A mapping: a function that takes a `Material` and returns a sentence, or None where its cells have not run → patterns of the
     cells (`corrected/final-*`) that the sentence comes from.
@@ -46,7 +50,7 @@ class Error:
     Attributes
     ----------
     number
-        Its number among the errata of all studies.
+        Its number among the errata of all studies; parts of one error have the same. None for a trap, which is no error.
     source
         The notebook and section.
     title, claim
@@ -57,7 +61,7 @@ class Error:
         Asks them; None where they have not all run.
     """
 
-    number: int
+    number: int | None
     source: str
     title: str
     claim: str
@@ -83,7 +87,7 @@ class Erratum:
         The names of the cells that the evidence comes from.
     """
 
-    number: int
+    number: int | None
     study: str
     source: str
     title: str
@@ -102,14 +106,14 @@ def conclude(material: Material) -> list[Conclusion]:
 
 
 def find_errata(materials: Iterable[Material]) -> list[Erratum]:
-    """Return the known errors of the studies that plan a cell, in the order of their numbers."""
+    """Return the known errors of the studies that plan a cell, in the order of their numbers, and traps last."""
     errata = [
         _judge(error, material)
         for material in materials
         if material.results
         for error in getattr(material.study.claims, "ERRATA", ())
     ]
-    return sorted(errata, key=lambda erratum: erratum.number)
+    return sorted(errata, key=lambda erratum: (erratum.number is None, erratum.number or 0))
 
 
 def _judge(error: Error, material: Material) -> Erratum:

@@ -1,18 +1,19 @@
 """What claims and sections of the report are made from: the results of a study's cells, its ledger, its published log."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from gradlab.engine.figures import load_figures, load_log
-from gradlab.engine.ledger import Entry, changed_settings, find_corrected
+from gradlab.engine.figures import load_figures
+from gradlab.engine.ledger import Entry, Ledger, LogEntry, changed_settings, find_corrected
+from gradlab.engine.logs import load_logs, tabulate_log
 from gradlab.engine.results import CellResult, Runs, collect_runs, pair_runs
 from gradlab.engine.study import Study
-from gradlab.lab.stats import PairedComparison, compare_pairs
+from gradlab.lab.stats import PairedComparison, adjust_family, compare_pairs
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,22 @@ class Material:
     results
         The results of its planned cells, by `<protocol>/<cell>`.
     entries
-        The ledger's entries of its figures.
+        The ledger's entries of its figures, without the numbers of its logs.
+    logs
+        The ledger's entries of its logs.
+    comparisons
+        The comparisons that its conclusions rest on, by name, adjusted together with those of all other studies.
     """
 
     study: Study
     results: Mapping[str, CellResult]
     entries: Sequence[Entry]
+    logs: Sequence[LogEntry] = ()
+    comparisons: Mapping[str, PairedComparison] = field(default_factory=dict)
+
+    def comparison(self, name: str) -> PairedComparison | None:
+        """A comparison of the study's `COMPARISONS`, adjusted; None where its cells have not run."""
+        return self.comparisons.get(name)
 
     def done(self, protocol: str = "published") -> dict[str, CellResult]:
         """The complete cells of one protocol, by their names."""
@@ -83,9 +94,13 @@ class Material:
     def _settings(self) -> Mapping[str, Mapping[str, Any]]:
         return {figure.id: figure.settings for figure in load_figures(self.study)}
 
-    def log(self) -> pd.DataFrame:
-        """The published training log, tidy."""
-        return load_log(self.study)
+    def logs_of(self, key: str, log_ids: Iterable[str]) -> pd.DataFrame:
+        """Several published logs in one table, with the log's id as the column `key`."""
+        return pd.concat([self.log(log_id).assign(**{key: log_id}) for log_id in log_ids], ignore_index=True)
+
+    def log(self, log_id: str) -> pd.DataFrame:
+        """A published log, tidy: its index, the columns of its points, `value`."""
+        return tabulate_log(next(log for log in load_logs(self.study) if log.id == log_id))
 
 
 def ran_with(cells: Iterable[CellResult], settings: Mapping[str, Any]) -> bool:
@@ -94,20 +109,41 @@ def ran_with(cells: Iterable[CellResult], settings: Mapping[str, Any]) -> bool:
 
 
 def gather_material(
-    studies: Mapping[str, Study], results: Mapping[str, CellResult], entries: Sequence[Entry]
+    studies: Mapping[str, Study], results: Mapping[str, CellResult], ledger: Ledger
 ) -> dict[str, Material]:
-    """Return the material of each study."""
-    return {
+    """Return the material of each study, with all of their comparisons adjusted as one family."""
+    materials = {
         name: Material(
             study,
             {f"{cell.protocol}/{cell.cell}": cell for cell in results.values() if cell.study == name},
-            [entry for entry in entries if entry.study == name],
+            [entry for entry in ledger.figures if entry.study == name],
+            [log for log in ledger.logs if log.study == name],
         )
         for name, study in studies.items()
     }
+    family = {
+        (study, name): found
+        for study, material in materials.items()
+        for name, compare in getattr(material.study.claims, "COMPARISONS", {}).items()
+        if (found := compare(material)) is not None
+    }
+    adjusted = adjust_family(family)
+    return {
+        study: replace(material, comparisons={name: found for (of, name), found in adjusted.items() if of == study})
+        for study, material in materials.items()
+    }
 
 
-def compare_runs(first: Runs, second: Runs) -> PairedComparison | None:
-    """Compare two arms over the seeds that both plan; None where there are none."""
+def list_comparisons(materials: Iterable[Material]) -> list[dict[str, Any]]:
+    """Return the comparisons of all studies as JSON can hold them: study, name, direction, and what each is."""
+    return [
+        {"study": material.study.name, "name": name, "direction": comparison.direction, **asdict(comparison)}
+        for material in materials
+        for name, comparison in material.comparisons.items()
+    ]
+
+
+def compare_runs(first: Runs, second: Runs, *, censored: bool = False) -> PairedComparison | None:
+    """Compare two arms over the seeds that both plan, as `gradlab.lab.stats.compare_pairs`; None where there are none."""
     pairs = pair_runs(first, second)
-    return compare_pairs(*pairs) if pairs[0] else None
+    return compare_pairs(*pairs, censored=censored) if pairs[0] else None

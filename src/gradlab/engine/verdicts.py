@@ -1,14 +1,38 @@
-"""The rules by which a reproduced value is held against a published figure, and what they say."""
+"""The rules by which a reproduced value is held against a published one, what they say, and what they could have refused."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from gradlab.engine.figures import Figure
+from gradlab.lab.follow import LEVEL, Following
 from gradlab.lab.stats import summarise_arm
 
-VERDICTS = ("exact", "within", "inside interval", "erratum", "outside", "not run")
+VERDICTS = ("exact", "reproduced", "compatible", "not reproduced", "not run")
+# The share of other runs that a rule has to refuse for its verdict to be "reproduced".
+POWER = 0.8
+# What a rule has shown where it is passed without the same digits; where it is not given here, the figure names its cause.
+_CAUSES = {"rounding": "rounding", "below": "rounding", "follows": "chaotic growth of rounding"}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the comparison of a figure says: its attributes are as in `gradlab.engine.ledger.Entry`."""
+
+    verdict: str
+    cause: str
+    difference: float | None = None
+    note: str = ""
+    low: float | None = None
+    high: float | None = None
+    power: float | None = None
+
+
+def not_run(note: str) -> Judgement:
+    """Return the judgement of a figure that was not compared, for the reason that `note` gives."""
+    return Judgement("not run", "not compared", note=note)
 
 
 def print_like(value: float, published: str) -> str:
@@ -21,18 +45,14 @@ def print_like(value: float, published: str) -> str:
     return f"{value:.{decimals}{notation or 'f'}}"
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What the comparison of a figure says: `verdict`, `difference`, `note`, `low` and `high` as in `Entry`."""
-
-    verdict: str
-    difference: float | None = None
-    note: str = ""
-    low: float | None = None
-    high: float | None = None
-
-
-def judge(figure: Figure, reproduced: float | Sequence[float | None] | None, *, resolution: float = 0.0) -> Judgement:
+def judge(
+    figure: Figure,
+    reproduced: float | Sequence[float | None] | None,
+    *,
+    resolution: float = 0.0,
+    following: Judgement | None = None,
+    others: Sequence[float] = (),
+) -> Judgement:
     """Hold a reproduced value against a published figure by the figure's rule.
 
     Parameters
@@ -44,40 +64,130 @@ def judge(figure: Figure, reproduced: float | Sequence[float | None] | None, *, 
     resolution
         For the rule `interval`: each number is the upper end of a bracket that begins at most this share below it. The
         lower end of the interval gives way by as much.
+    following
+        For the rules `follows` and `misprint`: the judgement of the log that the figure is read off.
+    others
+        For the rule `rounding`: other numbers of our own, of which its power is the share that it would have refused.
     """
     if figure.rule == "interval":
         return _judge_interval(figure, reproduced, resolution)
     if reproduced is None:
-        return Judgement("not run", note="the run did not give this figure")
+        return not_run("the run did not give this figure")
     if isinstance(reproduced, bool) or not isinstance(reproduced, int | float):
-        return Judgement("not run", note=f"the rule {figure.rule} compares one number; the run gave {reproduced}")
+        return not_run(f"the rule {figure.rule} compares one number; the run gave {reproduced}")
+    if not math.isfinite(reproduced):
+        return Judgement("not reproduced", figure.cause or "unexplained", note=f"reproduced as {reproduced}")
     value, published = Decimal(repr(reproduced)), Decimal(figure.value)
-    if not value.is_finite():
-        return Judgement("outside", note=f"reproduced as {reproduced}")
     difference = float(value - published)
+    same = Decimal(print_like(reproduced, figure.value)) == published
     if figure.rule == "exact":
-        same = Decimal(print_like(reproduced, figure.value)) == published
-        return Judgement("exact", difference) if same else Judgement("outside", difference, "digits differ")
+        if same:
+            return Judgement("exact", "same digits", difference)
+        return Judgement("not reproduced", figure.cause or "unexplained", difference, "digits differ")
+    if figure.rule in ("follows", "misprint"):
+        return _judge_by_log(figure, difference, same, following)
+    if figure.rule == "rounding" and same:
+        return Judgement("exact", "same digits", difference)
     limit = Decimal(figure.limit)
-    if figure.rule == "below":
-        return Judgement("within" if value < limit else "outside", difference, f"bound {figure.limit}")
-    verdict = {"within": "within", "erratum": "erratum"}[figure.rule]
-    inside = abs(value - published) <= limit
-    return Judgement(verdict if inside else "outside", difference, f"tolerance {figure.limit}")
+    passed = value < limit if figure.rule == "below" else abs(value - published) <= limit
+    if not passed:
+        return Judgement("not reproduced", figure.cause or "unexplained", difference, f"bound {figure.limit}")
+    power = sum(abs(Decimal(repr(other)) - published) > limit for other in others) / len(others) if others else None
+    return Judgement(
+        _weigh(power),
+        figure.cause or _CAUSES[figure.rule],
+        difference,
+        f"bound {figure.limit}",
+        power=power,
+    )
+
+
+def judge_log(following: Following | None, leading: int, index: str) -> Judgement:
+    """Return the one verdict for a log that is followed.
+
+    Parameters
+    ----------
+    following
+        How our log follows the published one; None where that cannot be told.
+    leading
+        The largest index up to which every number is the same, digit by digit; −1 where not even the first are.
+    index
+        What the log's rows are counted in.
+    """
+    if following is None:
+        return not_run("the logs are too short, or too few other logs have run, to tell whether ours follows")
+    same = f"the same digits up to {index} {leading}" if leading >= 0 else "other digits from the start"
+    note = (
+        f"{same}; then the correlation over {following.passes} rows, less a running median, is "
+        f"{following.correlation:.2f}, p = {following.p_value:.2g} among {following.null} shifted logs and logs of other seeds"
+    )
+    if not following.follows:
+        return Judgement("not reproduced", "unexplained", note=f"{note}; expected p ≤ {LEVEL:g}", power=following.power)
+    verdict = "reproduced" if following.power is not None and following.power >= POWER else "compatible"
+    return Judgement(verdict, _CAUSES["follows"], note=note, power=following.power)
+
+
+def _judge_by_log(figure: Figure, difference: float, same: bool, following: Judgement | None) -> Judgement:
+    if same:
+        return Judgement("exact", "same digits", difference)
+    if figure.rule == "misprint":
+        return Judgement("not reproduced", "misprint", difference, f"meant is {figure.meant}, as the log has it")
+    if following is None or following.verdict == "not run":
+        return not_run(following.note if following else f"there is no log {figure.log}")
+    return Judgement(
+        following.verdict, figure.cause or following.cause, difference, following.note, power=following.power
+    )
+
+
+def _weigh(power: float | None) -> str:
+    """Return the verdict of a rule that is passed; one without a power is bound by a derivation, not by other runs."""
+    return "reproduced" if power is None or power >= POWER else "compatible"
 
 
 def _judge_interval(figure: Figure, reproduced: Any, resolution: float) -> Judgement:
-    arm = summarise_arm(reproduced if isinstance(reproduced, Sequence) else [reproduced])
+    runs = list(reproduced) if isinstance(reproduced, Sequence) else [reproduced]
+    found = _find_interval(runs, resolution)
+    if isinstance(found, str):
+        return not_run(found)
+    low, high, note = found
+    inside = low <= float(figure.value) <= high
+    power = _measure_power(runs, resolution)
+    mean = summarise_arm(runs).mean
+    return Judgement(
+        ("compatible" if power is None else _weigh(power)) if inside else "not reproduced",
+        figure.cause or "unexplained",
+        mean - float(figure.value),
+        note,
+        low,
+        high if math.isfinite(high) else None,
+        power,
+    )
+
+
+def _find_interval(runs: Sequence[float | None], resolution: float) -> tuple[float, float, str] | str:
+    """Return the interval for one more run, and how it was found; or why there is none.
+
+    Runs that did not reach the event are longer than any other: the interval then reaches from the smallest to the largest.
+    """
+    arm = summarise_arm(runs)
     if arm.prediction_interval is None:
-        gave = f"; our mean is {arm.mean:.6g}, n = {arm.n}" if arm.n else ""
-        return Judgement("not run", note=f"{arm.method}{gave}")
+        if arm.missing and arm.n >= 2:
+            known = [run for run in runs if run is not None and math.isfinite(run)]
+            return min(known) / (1 + resolution), math.inf, f"by rank, {arm.missing} of {len(runs)} runs censored"
+        return arm.method + (f"; our mean is {arm.mean:.6g}, n = {arm.n}" if arm.n else "")
     low, high = arm.prediction_interval
     low = min(low, low / (1 + resolution))  # an end below 0 would move up
     bracket = f", brackets of {100 * resolution:g} %" if resolution else ""
-    return Judgement(
-        "inside interval" if low <= float(figure.value) <= high else "outside",
-        arm.mean - float(figure.value),
-        f"95 % prediction interval, n = {arm.n}{bracket}",
-        low,
-        high,
-    )
+    return low, high, f"95 % prediction interval, n = {arm.n}{bracket}"
+
+
+def _measure_power(runs: Sequence[float | None], resolution: float) -> float | None:
+    """Return the share of our runs that the interval of the others refuses; None where these give none."""
+    refused = []
+    for place, run in enumerate(runs):
+        found = _find_interval([*runs[:place], *runs[place + 1 :]], resolution) if len(runs) > 2 else ""
+        if isinstance(found, str) or run is None:
+            continue
+        low, high, _ = found
+        refused.append(not low <= run <= high)
+    return sum(refused) / len(refused) if refused else None

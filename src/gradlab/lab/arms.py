@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from gradlab.lab import style
-from gradlab.lab.stats import summarise_arm
+from gradlab.lab.stats import PairedComparison, summarise_arm
 
 _OURS = style.COLOURS[0]
 _DOT = {"color": _OURS, "marker": "o", "linestyle": "none", "markersize": 5.5, "mec": "white", "mew": 0.6, "zorder": 3}
@@ -88,17 +88,15 @@ def plot_arms(
     return figure
 
 
-def plot_differences(comparisons: Mapping[str, Sequence[float | None]], *, label: str) -> Figure:
-    """Draw paired differences, a row for each comparison: the pairs, their mean and its 95 % interval, and a line at 0.
+def plot_differences(comparisons: Mapping[str, PairedComparison], *, label: str) -> Figure:
+    """Draw paired differences, a row for each comparison: the pairs, their mean and its interval, and a line at 0.
 
-    The interval is Student's, over the pairs. The axis follows the differences and 0, not the same distance to both
-    sides.
+    The axis follows the differences and 0, not the same distance to both sides.
 
     Parameters
     ----------
     comparisons
-        For each comparison, such as "train − none", the difference of every pair; None or NaN where one of the two runs
-        has no value. Such pairs are counted in the margin, and their comparison has no interval.
+        By name, such as "train − none". Pairs without a difference are counted in the margin.
     label
         The name of what differs, with its unit where it has one.
 
@@ -112,15 +110,16 @@ def plot_differences(comparisons: Mapping[str, Sequence[float | None]], *, label
     names = [textwrap.fill(name, _LETTERS_OF_A_NAME) for name in comparisons]
     figure, (ax,) = style.panels(1, 1, width=5.2, height=1.3 + 0.5 * len(names))
     ax.axvline(0, color="0.25", linewidth=1)
-    for place, differences in enumerate(comparisons.values()):
-        _draw_runs(ax, place, differences, "pair", sideways=True)
+    for place, comparison in enumerate(comparisons.values()):
+        _draw_runs(ax, place, comparison.pairs, "pair", sideways=True, interval=comparison.interval)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(label)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.grid(visible=False, axis="y")
-    _explain(figure, ax, "pair")
+    adjusted = any(comparison.family > 1 for comparison in comparisons.values())
+    _explain(figure, ax, "pair", "Holm-adjusted interval" if adjusted else "95 % interval")
     return figure
 
 
@@ -187,8 +186,18 @@ def _draw_brackets(ax: Axes, place: float, ends: np.ndarray) -> dict[str, Errorb
     return shown
 
 
-def _draw_runs(ax: Axes, place: float, values: Sequence[float | None], run: str, *, sideways: bool = False) -> None:
+def _draw_runs(
+    ax: Axes,
+    place: float,
+    values: Sequence[float | None],
+    run: str,
+    *,
+    sideways: bool = False,
+    interval: tuple[float, float] | None = None,
+) -> None:
     """Draw interval, mean and dots of one arm above `place`, or sideways beside it; `run` is what one dot stands for.
+
+    The interval is that of the arm's mean where none is given.
 
     Equal places across the arms are equal seeds, where all arms have the same ones.
     """
@@ -196,8 +205,8 @@ def _draw_runs(ax: Axes, place: float, values: Sequence[float | None], run: str,
     level = np.array([math.nan if value is None else value for value in values], dtype=float)  # (n,)
     finite = np.isfinite(level)
     edges = np.array([place - _HALF_WIDTH, place + _HALF_WIDTH])
-    if arm.mean_interval:
-        (ax.fill_betweenx if sideways else ax.fill_between)(edges, *arm.mean_interval, **_INTERVAL)
+    if interval := interval or arm.mean_interval:
+        (ax.fill_betweenx if sideways else ax.fill_between)(edges, *interval, **_INTERVAL)
     if arm.mean is not None:
         places = style.place_beside(place, len(level), 2 * _HALF_WIDTH)
         for at, height, look in ((edges, np.full(2, arm.mean), _MEAN), (places[finite], level[finite], _DOT)):
@@ -224,14 +233,14 @@ def _is_crowded(names: Sequence[str], width: float) -> bool:
     return max(map(len, names)) > 11 * width / len(names)
 
 
-def _explain(figure: Figure, ax: Axes, run: str) -> None:
+def _explain(figure: Figure, ax: Axes, run: str, interval: str = "95 % interval") -> None:
     """Put a legend above the axes that names what is drawn in them; `run` is what one dot stands for."""
     drawn = {line.get_marker() for line in ax.get_lines()}
     handles: list[Line2D | Patch] = []
     if _DOT["marker"] in drawn:
         handles += [Line2D([], [], label=f"a {run}", **_DOT), Line2D([], [], label=f"mean of the {run}s", **_MEAN)]
     if ax.collections:
-        handles.append(Patch(label="95 % interval of the mean", **_INTERVAL))
+        handles.append(Patch(label=f"{interval} of the mean", **_INTERVAL))
     if _DIAMOND["marker"] in drawn:
         handles.append(Line2D([], [], label="published", **_DIAMOND))
     if handles:

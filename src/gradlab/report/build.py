@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradlab import __version__
 from gradlab.engine.claims import find_errata
-from gradlab.engine.ledger import build_ledger, save_ledger
-from gradlab.engine.material import gather_material
+from gradlab.engine.ledger import Entry, Ledger, build_ledger, save_ledger
+from gradlab.engine.material import gather_material, list_comparisons
 from gradlab.engine.plan import describe_report, find_studies
 from gradlab.engine.results import CellResult, PlanError, load_plan, load_results
 from gradlab.engine.study import Study, StudyError
@@ -24,6 +24,7 @@ from gradlab.engine.verify import COMPARISON, Comparison, Repeat, RepeatabilityE
 from gradlab.files import atomic_path, remedy_of, save_json, sha256
 from gradlab.lifetime import stop_with_run
 from gradlab.report.blocks import Gallery, Picture
+from gradlab.report.comparisons import tabulate_family
 from gradlab.report.families import Family, label_family
 from gradlab.report.links import Links
 from gradlab.report.overview import (
@@ -32,8 +33,11 @@ from gradlab.report.overview import (
     list_deviations,
     list_differences,
     list_verdicts,
+    log_row,
     summarise,
     summarise_repeats,
+    tabulate_causes,
+    tabulate_power,
 )
 from gradlab.report.pages import render_pages
 from gradlab.report.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
@@ -74,10 +78,10 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     comparisons, damage = _load_comparisons(root / COMPARISON)
     repeats = judge_repeats(results, comparisons)
     links = Links(results, root)
-    entries = build_ledger(results, studies, root=root)
-    materials = gather_material(studies, results, entries)
+    ledger = build_ledger(results, studies, root=root)
+    materials = gather_material(studies, results, ledger)
     errata = find_errata(materials.values())
-    save_ledger(entries, errata, root)
+    save_ledger(ledger, errata, root, comparisons=list_comparisons(materials.values()))
     report, style = root / "report.html", root / "pages/style.css"
     rules = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     (root / "figures").mkdir(exist_ok=True)  # the workflow waits for it, also where no section draws one
@@ -90,12 +94,16 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
         style=rules,
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        sentence=summarise(results, entries),
+        sentence=summarise(results, ledger.entries),
         trouble=describe_trouble(results),
         differing=[name for name, repeat in repeats.items() if repeat.state == "differs"],
-        verdicts=list_verdicts(entries),
-        ledger=[ledger_row(entry, materials[entry.study], links) for entry in entries],
-        differences=list_differences(entries, studies),
+        verdicts=list_verdicts(ledger.figures),
+        ledger=[ledger_row(entry, materials[entry.study], links) for entry in ledger.figures],
+        logs=_list_logs(ledger, studies, links),
+        causes=tabulate_causes(ledger.entries) if ledger.entries else None,
+        power=tabulate_power(ledger, studies),
+        family=tabulate_family(materials.values()),
+        differences=list_differences(ledger.figures, studies),
         deviations=list_deviations([section.study for section in sections]),
         errata=errata,
         sections=[_section_context(section, links, repeats) for section in sections],
@@ -111,6 +119,13 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     _write(report, html)
     _save_manifest(plan, root, studies, [root / COMPARISON, *filter(None, [benchmarks])])
     return report
+
+
+def _list_logs(ledger: Ledger, studies: Mapping[str, Study], links: Links) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str], list[Entry]] = {}
+    for entry in ledger.rows:
+        rows.setdefault((entry.study, str(entry.log)), []).append(entry)
+    return [{"study": studies[log.study].short, **log_row(log, rows[log.study, log.id], links)} for log in ledger.logs]
 
 
 def _save_manifest(

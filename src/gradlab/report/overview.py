@@ -1,41 +1,40 @@
 """The report's first screen: what was run, how the published figures fared, and where we differ."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from gradlab.engine.figures import load_deviations
-from gradlab.engine.ledger import Entry, count_verdicts
+from gradlab.engine.figures import CAUSES, load_deviations
+from gradlab.engine.ledger import Entry, Ledger, LogEntry, count_verdicts
 from gradlab.engine.material import Material
 from gradlab.engine.results import CellResult
 from gradlab.engine.study import Study
-from gradlab.engine.verdicts import VERDICTS
+from gradlab.engine.verdicts import POWER, VERDICTS, print_like
 from gradlab.engine.verify import Repeat
 from gradlab.report.blocks import Cited, Table
 from gradlab.report.links import Links
 from gradlab.report.text import print_figure
 
-SYMBOLS = {"exact": "=", "within": "≈", "inside interval": "∈", "erratum": "!", "outside": "≠", "not run": "–"}
+SYMBOLS = {"exact": "=", "reproduced": "≈", "compatible": "~", "not reproduced": "≠", "not run": "–"}
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 _LISTED = 5  # names of cells, or claims, before "and 7 more"
 
 
 def summarise(results: Mapping[str, CellResult], entries: Sequence[Entry]) -> str:
-    """Say in one sentence what was planned, what ran, and how the published figures fared."""
+    """Say in one sentence what was planned, what ran, and how the published numbers fared."""
     done = sum(result.status == "done" for result in results.values())
     counts = count_verdicts(entries)
-    agree = counts["within"] + counts["inside interval"]
     parts = [
-        _count(counts["exact"], "is exact", "are exact"),
-        _count(agree, "agrees", "agree")
-        + f" ({counts['within']} within tolerance, {counts['inside interval']} inside the "
-        "interval of our seeds)",
-        _count(counts["outside"], "differs", "differ"),
-        _count(counts["erratum"], "is an erratum of the notebooks", "are errata of the notebooks"),
+        _count(counts["exact"], "is the same to the last printed digit", "are the same to the last printed digit"),
+        _count(counts["reproduced"], "is reproduced by a rule that", "are reproduced by a rule that")
+        + f" refuses at least {100 * POWER:g} % of other runs",
+        _count(counts["compatible"], "is compatible with ours", "are compatible with ours"),
+        _count(counts["not reproduced"], "is not reproduced", "are not reproduced"),
     ]
     compared = f"and {_count(counts['not run'], 'was not compared', 'were not compared')}"
-    return f"{done} of {len(results)} planned cells ran; of {len(entries)} published figures, {', '.join(parts)}, {compared}."
+    return f"{done} of {len(results)} planned cells ran; of {len(entries)} published numbers, {', '.join(parts)}, {compared}."
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -89,10 +88,80 @@ def ledger_row(entry: Entry, material: Material, links: Links) -> dict[str, Any]
         "difference": _print_difference(entry.difference),
         "order": VERDICTS.index(entry.verdict),
         "symbol": SYMBOLS[entry.verdict],
-        "reason": "; ".join(filter(None, [entry.note, entry.why if entry.verdict != "not run" else None])),
+        "reason": _explain(entry),
+        "power": "–" if entry.power is None else f"{entry.power:.2f}",
+        "read": _ORIGINS[entry.origin],
         "corrected": print_corrected(entry),
         "corrected_origin": links.origin(corrected) if entry.corrected_n is not None else None,
     }
+
+
+_ORIGINS = {"printed": "", "text": "read in the text", "plot": "read off a plot", "formula": "from the printed formula"}
+
+
+def _explain(entry: Entry) -> str:
+    return "; ".join(filter(None, [entry.note, entry.why if entry.verdict != "not run" else None]))
+
+
+def log_row(log: LogEntry, rows: Sequence[Entry], links: Links) -> dict[str, Any]:
+    """Return what the ledger shows of one log: its verdict, and a table of its numbers, published and ours."""
+    by_place: dict[str, dict[str, Entry]] = {}
+    for entry in rows:
+        place, _, column = entry.id.removeprefix(f"{log.id}.").partition(".")
+        by_place.setdefault(place.partition("_")[2], {})[column] = entry
+    columns = list(dict.fromkeys(column for cells in by_place.values() for column in cells))
+    return {
+        "log": log,
+        "symbol": SYMBOLS[log.verdict],
+        "power": "–" if log.power is None else f"{log.power:.2f}",
+        "origin": links.origin(rows[0].cells) if rows and rows[0].cells else None,
+        "counts": ", ".join(f"{number} {verdict}" for verdict, number in log.verdicts.items()),
+        "index": rows[0].id.removeprefix(f"{log.id}.").partition("_")[0] if rows else "",
+        "columns": [column.replace("_", " ") for column in columns],
+        "rows": [
+            (
+                place,
+                [(cells[column].published, _print_like(cells[column]), cells[column].verdict) for column in columns],
+            )
+            for place, cells in by_place.items()
+        ],
+    }
+
+
+def _print_like(entry: Entry) -> str:
+    return "–" if entry.reproduced is None else print_like(entry.reproduced, entry.published)
+
+
+def tabulate_causes(entries: Sequence[Entry]) -> Table:
+    """Return how many published numbers have each verdict, by the cause."""
+    counts = Counter((entry.cause, entry.verdict) for entry in entries)
+    causes = [cause for cause in CAUSES if any(counts[cause, verdict] for verdict in VERDICTS)]
+    verdicts = [verdict for verdict in VERDICTS if any(counts[cause, verdict] for cause in causes)]
+    rows = [
+        [
+            cause,
+            *(counts[cause, verdict] or None for verdict in verdicts),
+            sum(counts[cause, verdict] for verdict in verdicts),
+        ]
+        for cause in causes
+    ]
+    return Table("Every published number, by verdict and cause.", ["Cause", *verdicts, "All"], rows)
+
+
+def tabulate_power(ledger: Ledger, studies: Mapping[str, Study]) -> Table | None:
+    """Return what each rule with a power would have refused; None where there is none."""
+    rows = [
+        [studies[item.study].short, item.claim, item.rule, f"{item.power:.2f}", item.verdict]
+        for item in [*ledger.logs, *ledger.figures]
+        if item.power is not None and not (isinstance(item, Entry) and item.rule == "follows")
+    ]
+    if not rows:
+        return None
+    return Table(
+        f"Power: the share of our other runs that a rule would have refused. Below {POWER:g} the verdict is compatible.",
+        ["Study", "Log or figure", "Rule", "Power", "Verdict"],
+        rows,
+    )
 
 
 def mean_of(entry: Entry) -> float | None:
@@ -156,8 +225,8 @@ def _print_difference(difference: float | None) -> str:
 def list_differences(entries: Sequence[Entry], studies: Mapping[str, Study]) -> list[Table]:
     """Return tables of the figures that differ, and of those that were not compared, by the reason."""
     tables = []
-    outside = [entry for entry in entries if entry.verdict == "outside"]
-    if outside:
+    differing = [entry for entry in entries if entry.verdict == "not reproduced"]
+    if differing:
         rows = [
             [
                 studies[entry.study].short,
@@ -165,10 +234,17 @@ def list_differences(entries: Sequence[Entry], studies: Mapping[str, Study]) -> 
                 entry.published,
                 Cited(print_reproduced(entry)[0], entry.cells),
                 ": ".join(filter(None, [entry.note, print_reproduced(entry)[1]])),
+                entry.cause,
             ]
-            for entry in outside
+            for entry in differing
         ]
-        tables.append(Table("Figures that differ", ["Study", "Figure", "Published", "Ours", "Held against"], rows))
+        tables.append(
+            Table(
+                "Figures that are not reproduced",
+                ["Study", "Figure", "Published", "Ours", "Held against", "Cause"],
+                rows,
+            )
+        )
     absent = [entry for entry in entries if entry.verdict == "not run"]
     if absent:
         rows = []

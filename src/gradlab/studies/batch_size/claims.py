@@ -95,7 +95,7 @@ def _batch_size_accuracy(material: Material) -> str | None:
 
 
 def _rounded_interpolation(material: Material) -> Finding | None:
-    log = material.log()
+    log = material.logs_of("batch_size", ("1", "2", "4", "8", "16")).astype({"batch_size": int})
     train = log[(log["split"] == "train") & (log["metric"] == "accuracy")]
     published, ours, earlier = [], [], False
     for name, cell in material.done().items():

@@ -37,7 +37,7 @@ def _show_published(material: Material) -> list[Block]:
     cells = material.done()
     if not cells:
         return []
-    log = material.log()
+    log = material.logs_of("batch_size", ("1", "2", "4", "8", "16")).astype({"batch_size": int})
     log["update"] = log["pass"] * (SUBSET / log["batch_size"]).round().astype(int)
     interpolated = _published_interpolation(material)
     drawn, left_out = choose_drawn(cells, set(interpolated["batch_size"]))
