@@ -173,6 +173,8 @@ def plot_seeds(curves: pd.DataFrame, shared: pd.DataFrame) -> Figure:
     settings = _list_settings(curves, shared)
     trainings = {names: title for names, title in _TRAININGS.items() if set(names) & set(settings)}
     figure, axes = style.panels(2, len(trainings), width=1.0 + 3.6 * len(trainings), height=2.7)
+    for upper, lower in zip(axes[: len(trainings)], axes[len(trainings) :], strict=True):
+        lower.sharex(upper)
     for ax, (split, (plain, voted)) in zip(
         axes, [(row, pair) for row in _ACCURACIES for pair in trainings], strict=True
     ):
