@@ -38,14 +38,27 @@ class MadeReport:
         self._cells: dict[str, Cell] = {}
 
     def add_study(
-        self, name: str, figures: Sequence[Mapping[str, Any]] = (), *, deviations: Sequence[Any] = (), **modules: str
+        self,
+        name: str,
+        figures: Sequence[Mapping[str, Any]] = (),
+        *,
+        logs: Mapping[str, str] | None = None,
+        deviations: Sequence[Any] = (),
+        **modules: str,
     ) -> None:
-        """Write a study's package: what it publishes, and modules by their names, such as `claims`."""
+        """Write a study's package: what it publishes, logs of the column `loss` as CSV by their cells, and modules by names."""
         about = describe_study(name)
         facts = {key: getattr(about, key) for key in ("title", "short", "question", "source")}
         study = f"from gradlab.engine.study import Study\n\nSTUDY = Study(**{facts!r})\n"
         whole = [{"source": "Notes 1", "rule": "exact", "claim": figure["id"]} | dict(figure) for figure in figures]
-        write_study(self.package / name, json.dumps({"figures": whole}), study=study, **modules)
+        about_log = {"source": "Notes 2", "rule": "exact", "index": "x", "columns": {"loss": {"metric": "loss"}}}
+        printed = [
+            about_log | {"id": cell, "file": f"{cell}.csv", "cell": cell, "claim": f"log of {cell}"}
+            for cell in logs or ()
+        ]
+        write_study(self.package / name, json.dumps({"figures": whole, "logs": printed}), study=study, **modules)
+        for cell, table in (logs or {}).items():
+            write(self.package / name / f"published/{cell}.csv", table)
         write(self.package / name / "published/deviations.yaml", json.dumps(deviations))
 
     def plan(self, cells: Mapping[str, Mapping[str, Any]], *, studies: Iterable[str] | None = None) -> None:
@@ -62,6 +75,7 @@ class MadeReport:
         notebook: Any = None,
         svg: str = SVG,
         parameters: Mapping[str, Any] | None = None,
+        curves: Sequence[str] = (),
         **facts: Any,
     ) -> None:
         """Leave what a run of a planned cell leaves, with other parameters where some are given."""
@@ -69,7 +83,7 @@ class MadeReport:
         folder.mkdir(parents=True)
         nbformat.write(notebook or nbformat.v4.new_notebook(), folder / "notebook.ipynb")
         (folder / "metrics.json").write_text(json.dumps(metrics or {}))
-        (folder / "curves.csv").write_text("x,metric,value\n")
+        (folder / "curves.csv").write_text("x,metric,value\n" + "".join(f"{row}\n" for row in curves))
         for figure in cell.figures:
             (folder / figure).write_text(svg)
         for file in cell.files:

@@ -5,6 +5,7 @@ from made_cells import make_cell
 from made_studies import make_study, run_cells
 
 from gradlab.engine.claims import Conclusion, Erratum, conclude, find_errata
+from gradlab.engine.ledger import Ledger
 from gradlab.engine.material import gather_material
 
 CLAIMS = """
@@ -31,6 +32,7 @@ def _examine(material):
 
 ERRATA = [
     Error(3, "M 1", "Misprint", "says 1", ["published/*"], _examine),
+    Error(None, "M 3", "Trap", "says 3", ["corrected/*"], lambda material: None),
     Error(1, "M 2", "Mistake", "says 2", ["corrected/*"], lambda material: None),
 ]
 """
@@ -44,7 +46,8 @@ def gather(tmp_path):
     def gather(loss, cells=CELLS, **modules):
         study = make_study(tmp_path, **{"claims": CLAIMS, **modules})
         metrics = {} if loss is None else {"made/published/one": {"loss": loss}}
-        return gather_material({"made": study}, run_cells(tmp_path / "results", cells, metrics), [])["made"]
+        results = run_cells(tmp_path / "results", cells, metrics)
+        return gather_material({"made": study}, results, Ledger([], [], []))["made"]
 
     return gather
 
@@ -56,7 +59,8 @@ def test_what_has_run_is_concluded_from_and_names_its_cells(gather):
 
 @pytest.mark.parametrize(("loss", "verdict"), [(0.5, "confirmed"), (0.25, "not confirmed"), (0.75, "undecided")])
 def test_an_error_is_borne_out_by_the_results_or_not(gather, loss, verdict):
-    first, second = find_errata([gather(loss)])
+    first, second, trap = find_errata([gather(loss)])
+    assert (trap.number, trap.title) == (None, "Trap")
     assert second == Erratum(
         number=3,
         study="made",

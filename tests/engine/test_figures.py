@@ -1,11 +1,11 @@
 """The file of published figures: how it is read, and every fault that is found in it before anything runs."""
 
-import pandas as pd
 import pytest
 from made_cells import make_cell
 from made_studies import make_study, write
 
-from gradlab.engine.figures import Deviation, FigureError, check_figures, load_deviations, load_figures, load_log
+from gradlab.engine.figures import Deviation, FigureError, check_figures, load_deviations, load_figures
+from gradlab.engine.logs import load_logs, tabulate_log
 from gradlab.engine.study import discover
 
 CELLS = [
@@ -14,9 +14,11 @@ CELLS = [
     make_cell("made/corrected/two", {"rate": 0.1}, metrics=["two.loss", "both"]),
 ]
 SOUND = {"id": "one.accuracy", "value": "'0.50'", "source": "M 1", "claim": "accuracy", "rule": "exact"}
-WITHIN = {"rule": "within", "tolerance": "0.1", "why": "drift"}
+ROUNDING = {"rule": "rounding", "bound": "0.1", "why": "drift"}
 POINT = {"id": "pass_0", "cell": "one", "point": "{pass: 0, split: test}"}
-KEYS = "allowed: id, value, source, claim, rule, shown, why, cell, judged_by, tolerance, bound, settings, point"
+KEYS = (
+    "allowed: id, value, source, claim, rule, meant, why, cell, judged_by, origin, cause, log, bound, settings, point"
+)
 
 
 def print_entry(**changes):
@@ -28,6 +30,95 @@ def print_figures(*entries):
     return "".join(["figures:\n", *(f"  - {entry}\n" for entry in entries)])
 
 
+# A log ---------------------------------------------------------------------------------------------
+
+LOG = {
+    "id": "fits",
+    "file": "fits.csv",
+    "rows": "{run: a}",
+    "index": "pass",
+    "columns": "{test_loss: {split: test}}",
+    "cell": "one",
+    "source": "M 2",
+    "claim": "fit",
+    "rule": "exact",
+}
+FOLLOWS = {"rule": "follows", "measure": "test_loss", "others": "['corrected/*']"}
+TABLE = "run,pass,test_loss,words\na,0,0.50,x\na,1,0.25,x\nb,0,0.75,x\n"
+
+
+def print_log(**changes):
+    """A log in YAML, with changes of a sound one; a key that is changed to None is left out."""
+    return "{" + ", ".join(f"{key}: {text}" for key, text in (LOG | changes).items() if text is not None) + "}"
+
+
+def make_logs(tmp_path, *entries):
+    made = make_study(tmp_path, *CELLS, figures="figures: []\nlogs:\n" + "".join(f"  - {entry}\n" for entry in entries))
+    write(made.published / "fits.csv", TABLE)
+    return made
+
+
+def test_a_log_is_read_as_it_was_printed_and_its_first_numbers_have_to_be_exact(tmp_path):
+    made = make_logs(tmp_path, print_log(settings="{epochs: 8}", **FOLLOWS), print_log(id="b", bound="0.1", why="w"))
+    check_figures([made])
+    log, other = load_logs(made)
+    assert [(figure.id, figure.value, figure.rule) for figure in log.figures()] == [
+        ("fits.pass_0.test_loss", "0.50", "exact"),
+        ("fits.pass_1.test_loss", "0.25", "follows"),
+    ]
+    first = log.figures()[0]
+    assert (first.claim, first.log, first.settings) == ("fit, pass 0: test loss", "fits", {"epochs": 8})
+    assert first.point == {"pass": 0, "split": "test"}
+    assert (other.limit, other.why) == ("0.1", "w")
+    assert [log.is_judged_by(cell) for cell in CELLS] == [True, False, False]
+    assert [log.has_other(cell) for cell in CELLS] == [False, False, True]
+    assert tabulate_log(log).values.tolist() == [[0, "test", 0.5], [1, "test", 0.25]]
+
+
+LOG_FAULTS = {
+    "unknown key": (
+        {"column": "{}"},
+        "unknown key column; did you mean columns?; allowed: id, file, index, columns, cell, ",
+    ),
+    "unknown rule": ({"rule": "interval"}, "rule = interval: expected one of exact, rounding, follows"),
+    "no measure": ({**FOLLOWS, "measure": None}, "missing measure, which the rule follows needs"),
+    "no others": ({**FOLLOWS, "others": None}, "missing others, which the rule follows needs"),
+    "misspelt measure": ({**FOLLOWS, "measure": "loss"}, "measure = loss: expected one of test_loss"),
+    "others that are none": (
+        {**FOLLOWS, "others": "['corrected/seed-*']"},
+        "others: no cell of made matches corrected/seed-*",
+    ),
+    "misspelt cell": ({"cell": "onne"}, "cell = onne: no published cell of made has this name; did you mean one?"),
+    "misspelt setting": (
+        {"settings": "{epoch: 8}"},
+        "settings: made/published/one has no parameter epoch; did you mean epochs?",
+    ),
+    "no such file": ({"file": "fit.csv"}, "file = fit.csv: it cannot be read (No such file or directory)"),
+    "no such rows": ({"rows": "{run: c}"}, "rows = {'run': 'c'}: fits.csv has no such row"),
+    "rows that are not told apart": ({"rows": "{}"}, "index = pass: 3 rows have 0 more than once"),
+    "columns that are none": ({"columns": "[test_loss]"}, "columns: expected each column with a mapping, such as "),
+    "no such column": (
+        {"columns": "{loss: {}}"},
+        "columns: loss of fits.csv has None; expected a number as it was printed",
+    ),
+    "words for numbers": (
+        {"columns": "{words: {}}"},
+        "columns: words of fits.csv has 'x'; expected a number as it was printed",
+    ),
+    "a name that a figure has": ({"id": "one.accuracy"}, "id = one.accuracy: this log stands in line 2 already"),
+}
+
+
+@pytest.mark.parametrize("changes, fault", LOG_FAULTS.values(), ids=LOG_FAULTS)
+def test_a_fault_of_a_log_is_one_line_with_file_and_line(tmp_path, changes, fault):
+    made = make_study(tmp_path, *CELLS, figures=f"{print_figures(print_entry())}logs:\n  - {print_log(**changes)}\n")
+    write(made.published / "fits.csv", TABLE)
+    with pytest.raises(FigureError) as refused:
+        check_figures([made])
+    (line,) = str(refused.value).splitlines()[1:]
+    assert line.startswith(f"  {made.published}/figures.yaml, line 4: {fault}")
+
+
 # What is read --------------------------------------------------------------------------------------
 
 
@@ -37,14 +128,15 @@ def test_figures_are_read_as_they_were_printed(tmp_path):
         figures=print_figures(
             print_entry(settings="{epochs: 8}"),
             print_entry(id="one.loss", value="'2e-09'", rule="below", bound="1.0e-8", settings="", judged_by=""),
-            print_entry(id="both", judged_by="corrected", shown="'0.9'", **WITHIN | {"rule": "erratum"}),
+            print_entry(id="both", judged_by="corrected", origin="plot", cause="unseeded", **ROUNDING),
             print_entry(**POINT),
         ),
     )
     first, second, third, fourth = load_figures(made)
     assert (first.study, first.value, first.limit, first.settings) == ("made", "0.50", None, {"epochs": 8})
     assert (second.limit, second.settings, second.judged_by) == ("1e-08", {}, "published")
-    assert (third.limit, third.shown, third.why) == ("0.1", "0.9", "drift")
+    assert (third.limit, third.why, third.origin, third.cause) == ("0.1", "drift", "plot", "unseeded")
+    assert (first.origin, first.cause) == ("printed", None)
     assert fourth.point == {"pass": 0, "split": "test"}
     judging = [
         [cell.key.partition("/")[2] for cell in CELLS if figure.is_judged_by(cell)] for figure in load_figures(made)
@@ -66,47 +158,49 @@ def test_what_a_study_does_not_publish_is_not_there(tmp_path):
     assert load_deviations(made) == [Deviation("M 1", "rounds", "cuts", "none")]
 
 
-def test_a_published_log_is_made_tidy(tmp_path):
-    made = make_study(tmp_path)
-    write(made.published / "curves.csv", "setting,pass,test_loss,train_accuracy\na,0,0.5,0.25\na,1,0.75,1.0\n")
-    rows = [("a", 0, "test", "loss", 0.5), ("a", 1, "test", "loss", 0.75)]
-    rows += [("a", 0, "train", "accuracy", 0.25), ("a", 1, "train", "accuracy", 1.0)]
-    expected = pd.DataFrame(rows, columns=["setting", "pass", "split", "metric", "value"])
-    pd.testing.assert_frame_equal(load_log(made), expected, check_dtype=False)
-
-
 # What is refused -----------------------------------------------------------------------------------
 
 FAULTS = {
     "unquoted value": ({"value": "0.50"}, "value = 0.5: expected text; write it in quotes, since its digits count"),
     "value in words": ({"value": "'half'"}, "value = 'half': expected a number as it was printed"),
     "value that is not finite": ({"value": "'nan'"}, "value = 'nan': expected a number as it was printed"),
-    "erratum in words": (
-        {"rule": "erratum", "shown": "'1'", "tolerance": "1", "why": "typo", "value": "'one'"},
-        "value = 'one': expected a number as it was printed",
+    "meant in words": (
+        {"rule": "misprint", "meant": "'one'", "log": "fits"},
+        "meant = 'one': expected a number as it was printed",
     ),
     **{f"no {key}": ({key: None}, f"missing {key}") for key in SOUND},
     "empty claim": ({"claim": ""}, "missing claim"),
     "unknown rule": (
         {"rule": "exakt"},
-        "rule = exakt: expected one of exact, within, below, interval, erratum; did you mean exact?",
+        "rule = exakt: expected one of exact, rounding, follows, interval, below, misprint; did you mean exact?",
     ),
     "rule that is a list": (
         {"rule": "[exact]"},
         "rule = ['exact']: expected text; write it in quotes, since its digits count",
     ),
-    "no tolerance": ({**WITHIN, "tolerance": None}, "missing tolerance, which the rule within needs"),
-    "empty tolerance": ({**WITHIN, "tolerance": ""}, "missing tolerance, which the rule within needs"),
-    "no reason": ({**WITHIN, "why": None}, "missing why, which the rule within needs"),
+    "no reason": ({**ROUNDING, "why": None}, "missing why, which the rule rounding needs"),
+    "empty bound": ({**ROUNDING, "bound": ""}, "missing bound, which the rule rounding needs"),
     "no bound": ({"rule": "below"}, "missing bound, which the rule below needs"),
-    "nothing shown": ({**WITHIN, "rule": "erratum"}, "missing shown, which the rule erratum needs"),
-    "tolerance that YAML reads as text": (
-        {**WITHIN, "tolerance": "1e-8"},
-        "tolerance = 1e-8: expected a number, without quotes and, with an exponent, as 1.0e-8",
+    "no log": ({"rule": "follows"}, "missing log, which the rule follows needs"),
+    "no cause": ({"rule": "interval"}, "missing cause, which the rule interval needs"),
+    "nothing meant": ({"rule": "misprint", "log": "fits"}, "missing meant, which the rule misprint needs"),
+    "unknown log": ({"rule": "follows", "log": "fit"}, "log = fit: expected one of fits; did you mean fits?"),
+    "unknown origin": (
+        {"origin": "plots"},
+        "origin = plots: expected one of printed, text, plot, formula; did you mean plot?",
     ),
-    "tolerance that is true": (
-        {**WITHIN, "tolerance": "true"},
-        "tolerance = True: expected a number, without quotes and, with an exponent, as 1.0e-8",
+    "unknown cause": (
+        {"cause": "eye"},
+        "cause = eye: expected one of same digits, rounding, chaotic growth of rounding, unseeded, chosen by eye, misprint, "
+        "hidden state, code differs from text, not compared, unexplained",
+    ),
+    "bound that YAML reads as text": (
+        {**ROUNDING, "bound": "1e-8"},
+        "bound = 1e-8: expected a number, without quotes and, with an exponent, as 1.0e-8",
+    ),
+    "bound that is true": (
+        {**ROUNDING, "bound": "true"},
+        "bound = True: expected a number, without quotes and, with an exponent, as 1.0e-8",
     ),
     "unknown key": ({"setting": "{}"}, f"unknown key setting; did you mean settings?; {KEYS}"),
     "unknown key that is like none": ({"7": "1"}, f"unknown key 7; {KEYS}"),
@@ -151,7 +245,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("changes, fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_one_line_with_file_and_line(tmp_path, changes, fault):
-    made = make_study(tmp_path, *CELLS, figures=print_figures(print_entry(id="both"), print_entry(**changes)))
+    figures = print_figures(print_entry(id="both"), print_entry(**changes))
+    made = make_study(tmp_path, *CELLS, figures=f"{figures}logs:\n  - {print_log()}\n")
+    write(made.published / "fits.csv", TABLE)
     with pytest.raises(FigureError) as refused:
         check_figures([made])
     title, *faults = str(refused.value).splitlines()
@@ -167,14 +263,14 @@ def test_faults_of_all_entries_and_studies_are_listed(tmp_path):
     faults = str(refused.value).splitlines()[1:]
     already = "id = one.accuracy: this figure stands in line 2 already"
     assert faults[:2] == [f"  {twice.published}/figures.yaml, line {line}: {already}" for line in (3, 4)]
-    assert faults[2].startswith(f"  {wrong.published}/figures.yaml, line 1: this is not YAML (")
+    assert faults[2].startswith(f"  {wrong.published}/figures.yaml, line 2: this is not YAML (")
     assert len(faults) == 3
 
 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"figures:\n  - {id: a\n  - {id: b}\n", ", line 3: this is not YAML (expected ',' or '}', but got '{'"),
+        (b"figures:\n  - {id: a\n  - {id: b}\n", ", line 3: this is not YAML (did not find expected ',' or '}')"),
         (b"a: \xff", ": this is not YAML ('utf-8' codec can't decode byte"),
         (b"a: \0", ": this is not YAML ("),
         *(

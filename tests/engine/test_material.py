@@ -6,9 +6,13 @@ from made_cells import make_cell
 from made_studies import make_study, run_cells, write
 
 from gradlab.engine.ledger import build_ledger
-from gradlab.engine.material import compare_runs, gather_material, ran_with
+from gradlab.engine.material import compare_runs, gather_material, list_comparisons, ran_with
+from gradlab.lab.stats import adjust_family
 
 FIGURES = """
+logs:
+  - {id: log, file: curves.csv, rows: {setting: a}, index: pass, columns: {test_loss: {split: test, metric: loss}}, cell: one,
+     source: M, claim: log, rule: exact}
 figures:
   - {id: one.loss, value: "0.50", source: M, claim: loss, rule: exact, settings: {epochs: 8}}
   - {id: two.loss, value: "0.25", source: M, claim: loss of two, rule: exact}
@@ -33,6 +37,7 @@ def gathered(tmp_path):
     """The material of two made studies; of one of them, three of five cells have not run."""
     studies = {"made": make_study(tmp_path, figures=FIGURES), "late": make_study(tmp_path, name="late")}
     curves = {"made/published/one": pd.DataFrame([("loss", 0.5)], columns=["metric", "value"])}
+    write(studies["made"].published / "curves.csv", "setting,pass,test_loss\na,0,0.5\na,1,0.25\nb,0,0.75\n")
     results = run_cells(tmp_path / "results", CELLS, METRICS, curves)
     return gather_material(studies, results, build_ledger(results, studies, root=tmp_path / "results"))
 
@@ -87,9 +92,49 @@ def test_whether_cells_ran_as_published(made):
     assert ran_with([], {"epochs": 8})
 
 
-def test_the_published_log(made):
-    write(made.study.published / "curves.csv", "setting,pass,test_loss\na,0,0.5\n")
-    assert made.log().values.tolist() == [["a", 0, "test", "loss", 0.5]]
+def test_published_logs(made):
+    assert made.log("log").values.tolist() == [[0, "test", "loss", 0.5], [1, "test", "loss", 0.25]]
+    assert made.logs_of("run", ["log", "log"])["run"].tolist() == ["log"] * 4
+    assert [log.id for log in made.logs] == ["log"]
+
+
+COMPARISONS = """
+from gradlab.engine.material import compare_runs
+
+COMPARISONS = {{
+    "a − b": lambda material: compare_runs(material.runs("{study}.a"), material.runs("{study}.b")),
+    "a − none": lambda material: compare_runs(material.runs("{study}.a"), material.runs("{study}.none")),
+}}
+"""
+
+
+def test_the_comparisons_of_all_studies_are_one_family(tmp_path):
+    studies, cells, metrics = {}, [], {}
+    for study, difference in (("big", 1.0), ("small", 0.011)):
+        key = f"{study}/corrected/arms"
+        studies[study] = make_study(tmp_path, name=study, claims=COMPARISONS.format(study=study))
+        cells.append(make_cell(key, {}, replicates=[0, 1, 2, 3], metrics=[f"{study}.{arm}" for arm in "ab"]))
+        metrics[key] = {
+            f"{study}.a": [difference, difference + 0.008, difference - 0.008, difference],
+            f"{study}.b": [0.0] * 4,
+        }
+    results = run_cells(tmp_path / "results", cells, metrics)
+    materials = gather_material(studies, results, build_ledger(results, studies, root=tmp_path / "results"))
+    alone = {
+        name: compare_runs(material.runs(f"{name}.a"), material.runs(f"{name}.b"))
+        for name, material in materials.items()
+    }
+    found = {name: material.comparison("a − b") for name, material in materials.items()}
+    assert found == adjust_family(alone)
+    assert [comparison.direction for comparison in alone.values()] == [1, 1]
+    assert [comparison.family for comparison in found.values()] == [2, 2]
+    assert found["big"].level == 0.975
+    assert materials["big"].comparison("a − none") is None
+    listed = list_comparisons(materials.values())
+    assert [(item["study"], item["name"], item["direction"]) for item in listed] == [
+        ("big", "a − b", 1),
+        ("small", "a − b", 1),
+    ]
 
 
 def test_arms_are_compared_over_the_seeds_that_both_plan():

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradlab.engine.figures import Figure
-from gradlab.engine.verdicts import judge, print_like
+from gradlab.engine.verdicts import judge, judge_log, print_like
+from gradlab.lab.follow import Following
 from gradlab.lab.stats import summarise_arm
 
 
-def figure(value, rule, limit=None):
-    return Figure(id="x.y", study="s", source="F 1", value=value, rule=rule, limit=limit)
+def figure(value, rule, limit=None, **fields):
+    return Figure(id="x.y", study="s", source="F 1", value=value, rule=rule, limit=limit, **fields)
 
 
 def write_fixed(number, decimals):
@@ -78,14 +79,14 @@ def test_a_mantissa_is_the_nearest_decimal(value, decimals):
 @given(values, decimals, st.integers(-2, 2))
 def test_exact_is_what_prints_to_the_same_digits_in_fixed_point(value, decimals, off):
     published = write_fixed(round_fixed(value, decimals) + off, decimals)
-    assert judge(figure(published, "exact"), value).verdict == ("outside" if off else "exact")
+    assert judge(figure(published, "exact"), value).verdict == ("not reproduced" if off else "exact")
 
 
 @given(sized, decimals, st.integers(-2, 2), st.sampled_from([str.lower, str.upper]))
 def test_exact_is_what_prints_to_the_same_digits_with_an_exponent(value, decimals, off, letter):
     mantissa, exponent = round_scientific(value, decimals)
     published = letter(write_scientific(mantissa + off, exponent, decimals))
-    assert judge(figure(published, "exact"), value).verdict == ("outside" if off else "exact")
+    assert judge(figure(published, "exact"), value).verdict == ("not reproduced" if off else "exact")
 
 
 @pytest.mark.parametrize(
@@ -93,24 +94,24 @@ def test_exact_is_what_prints_to_the_same_digits_with_an_exponent(value, decimal
     [
         (0.518, "0.5180", "exact"),
         (0.51804, "0.5180", "exact"),
-        (0.51806, "0.5180", "outside"),
+        (0.51806, "0.5180", "not reproduced"),
         (0.125, "0.12", "exact"),  # a tie: the even digit
         (0.375, "0.38", "exact"),
         (2.675, "2.67", "exact"),  # no tie: as a binary fraction it lies below
         (9.996, "10.00", "exact"),
         (9.996e-9, "1.00e-08", "exact"),
-        (9.994e-9, "1.00e-08", "outside"),
+        (9.994e-9, "1.00e-08", "not reproduced"),
         (1e-06, "1e-06", "exact"),
         (1e-06, "0.000001", "exact"),
         (1.4e-06, "1e-06", "exact"),
-        (1.4e-06, "1.0e-06", "outside"),
+        (1.4e-06, "1.0e-06", "not reproduced"),
         (1e-06, "1E-6", "exact"),
         (-0.0, "0", "exact"),
         (-0.0, "-0.0", "exact"),
         (-0.4, "0", "exact"),
-        (-0.6, "0", "outside"),
-        (0.5, "-0.5", "outside"),
-        (1e30, "0.007196856730011514", "outside"),
+        (-0.6, "0", "not reproduced"),
+        (0.5, "-0.5", "not reproduced"),
+        (1e30, "0.007196856730011514", "not reproduced"),
         (5e-324, "0.000", "exact"),
     ],
 )
@@ -123,9 +124,8 @@ def test_printed_digits_at_their_edges(value, published, verdict):
     [
         ("0.518", "exact", None, 0.5183, 0.0003, ""),
         ("0.518", "exact", None, 0.516, -0.002, "digits differ"),
-        ("0.500", "within", "0.015", 0.51, 0.01, "tolerance 0.015"),
-        ("0.500", "within", "0.015", 0.4, -0.1, "tolerance 0.015"),
-        ("0.831", "erratum", "0.02", 0.84, 0.009, "tolerance 0.02"),
+        ("0.500", "rounding", "0.015", 0.51, 0.01, "bound 0.015"),
+        ("0.500", "rounding", "0.015", 0.4, -0.1, "bound 0.015"),
         ("2e-09", "below", "1.0e-8", 3e-9, 1e-9, "bound 1.0e-8"),
         ("2e-09", "below", "1.0e-8", 1e-7, 9.8e-8, "bound 1.0e-8"),
     ],
@@ -139,26 +139,37 @@ def test_a_verdict_comes_with_the_difference_and_what_was_allowed(published, rul
 thousandths = st.integers(-2000, 2000)
 
 
-@given(thousandths, thousandths, st.integers(0, 500), st.sampled_from(["within", "erratum"]))
-def test_a_tolerance_reaches_equally_far_to_both_sides_and_holds_its_ends(published, reproduced, tolerance, rule):
-    limit = write_fixed(tolerance, 3)
-    inside = abs(reproduced - published) <= tolerance
-    one = judge(figure(write_fixed(published, 3), rule, limit), reproduced / 1000)
-    other = judge(figure(write_fixed(reproduced, 3), rule, limit), published / 1000)
-    assert one.verdict == other.verdict == (rule if inside else "outside")
+@given(thousandths, thousandths, st.integers(1, 500))
+def test_a_bound_reaches_equally_far_to_both_sides_and_holds_its_ends(published, reproduced, bound):
+    limit = write_fixed(bound, 3)
+    expected = "exact" if published == reproduced else "reproduced"
+    inside = abs(reproduced - published) <= bound
+    one = judge(figure(write_fixed(published, 3), "rounding", limit), reproduced / 1000)
+    other = judge(figure(write_fixed(reproduced, 3), "rounding", limit), published / 1000)
+    assert one.verdict == other.verdict == (expected if inside else "not reproduced")
     assert one.difference == -other.difference == (reproduced - published) / 1000
-    for side in (tolerance, -tolerance):
+    for side in (bound, -bound):
         at_the_end = (published + side) / 1000
-        assert judge(figure(write_fixed(published, 3), rule, limit), at_the_end).verdict == rule
+        assert judge(figure(write_fixed(published, 3), "rounding", limit), at_the_end).verdict == "reproduced"
         beyond = at_the_end + math.copysign(1e-9, side)
-        assert judge(figure(write_fixed(published, 3), rule, limit), beyond).verdict == "outside"
+        assert judge(figure(write_fixed(published, 3), "rounding", limit), beyond).verdict == "not reproduced"
 
 
 @given(thousandths, thousandths)
 def test_a_bound_is_not_below_itself(bound, reproduced):
     found = judge(figure("0.25", "below", write_fixed(bound, 3)), reproduced / 1000)
-    assert found.verdict == ("within" if reproduced < bound else "outside")
+    assert found.verdict == ("reproduced" if reproduced < bound else "not reproduced")
     assert found.difference == (reproduced - 250) / 1000
+
+
+@pytest.mark.parametrize(
+    "refused, verdict", [(5, "reproduced"), (4, "reproduced"), (3, "compatible"), (0, "compatible")]
+)
+def test_a_bound_that_hardly_anything_fails_says_no_more_than_compatible(refused, verdict):
+    others = [0.9] * refused + [0.5] * (5 - refused)
+    found = judge(figure("0.500", "rounding", "0.1"), 0.51, others=others)
+    assert (found.verdict, found.power) == (verdict, refused / 5)
+    assert judge(figure("0.500", "rounding", "0.1"), 0.7, others=others).verdict == "not reproduced"
 
 
 @given(
@@ -169,7 +180,7 @@ def test_interval_rule_is_the_prediction_interval_of_the_seeds(runs, published):
     found = judge(figure(published, "interval"), runs)
     low, high = summarise_arm(runs).prediction_interval
     assert (found.low, found.high) == (low, high)
-    assert found.verdict == ("inside interval" if low <= float(published) <= high else "outside")
+    assert (found.verdict == "not reproduced") == (not low <= float(published) <= high)
     assert found.difference == pytest.approx(sum(runs) / len(runs) - float(published), abs=1e-12)
     assert found.note == f"95 % prediction interval, n = {len(runs)}"
 
@@ -177,12 +188,12 @@ def test_interval_rule_is_the_prediction_interval_of_the_seeds(runs, published):
 def test_a_search_is_as_wide_as_its_bracket():
     # Three seeds with the same smallest divergent rate: the threshold lies between 0.02 / 1.05 and 0.02.
     runs = [0.02, 0.02, 0.02]
-    assert judge(figure("0.0195", "interval"), runs).verdict == "outside"
+    assert judge(figure("0.0195", "interval"), runs).verdict == "not reproduced"
     found = judge(figure("0.0195", "interval"), runs, resolution=0.05)
-    assert found.verdict == "inside interval"
+    assert found.verdict == "compatible"
     assert (found.low, found.high) == (0.02 / 1.05, 0.02)
     assert found.note == "95 % prediction interval, n = 3, brackets of 5 %"
-    assert judge(figure("0.0190", "interval"), runs, resolution=0.05).verdict == "outside"
+    assert judge(figure("0.0190", "interval"), runs, resolution=0.05).verdict == "not reproduced"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +202,7 @@ def test_a_search_is_as_wide_as_its_bracket():
         ([0.5], "no interval: one run shows no spread; our mean is 0.5, n = 1"),
         (0.5, "no interval: one run shows no spread; our mean is 0.5, n = 1"),
         ([None, None], "no interval: 2 of 2 runs have no value"),
-        ([0.5, 0.6, None], "no interval: 1 of 3 runs have no value; our mean is 0.55, n = 2"),
+        ([0.5, None], "no interval: 1 of 2 runs have no value; our mean is 0.5, n = 1"),
     ],
 )
 def test_an_interval_that_cannot_be_computed_is_no_verdict_and_says_what_there_is(runs, note):
@@ -211,9 +222,9 @@ def test_brackets_widen_an_interval_downwards_only(runs, published, resolution):
     assert wide.low <= sharp.low
     assert wide.high == sharp.high
     assert wide.difference == sharp.difference
-    assert wide.verdict == ("inside interval" if wide.low <= float(published) <= wide.high else "outside")
-    if sharp.verdict == "inside interval":
-        assert wide.verdict == "inside interval"
+    assert (wide.verdict == "not reproduced") == (not wide.low <= float(published) <= wide.high)
+    if sharp.verdict != "not reproduced":
+        assert wide.verdict != "not reproduced"
 
 
 @given(positive_runs, resolutions)
@@ -223,22 +234,34 @@ def test_an_interval_above_0_begins_where_it_would_if_every_run_were_the_lower_e
     low, _ = summarise_arm([run / (1 + resolution) for run in runs]).prediction_interval
     if low > 1e-6:
         assert wide.low == pytest.approx(low, rel=1e-6)
-        assert judge(figure(repr(wide.low), "interval"), runs, resolution=resolution).verdict == "inside interval"
+        assert judge(figure(repr(wide.low), "interval"), runs, resolution=resolution).verdict != "not reproduced"
         below = repr(wide.low * (1 - 1e-9))
-        assert judge(figure(below, "interval"), runs, resolution=resolution).verdict == "outside"
+        assert judge(figure(below, "interval"), runs, resolution=resolution).verdict == "not reproduced"
 
 
 absent = st.sampled_from([None, math.nan, math.inf, -math.inf])
 
 
 @given(st.lists(st.floats(0, 1), max_size=5), st.lists(absent, min_size=1, max_size=3), st.randoms(), resolutions)
-def test_a_missing_seed_is_no_verdict_wherever_it_stands(known, missing, random, resolution):
-    runs = known + missing
+def test_censored_seeds_are_longer_than_any_other_wherever_they_stand(known, censored, random, resolution):
+    runs = known + censored
     random.shuffle(runs)
     found = judge(figure("0.5", "interval"), runs, resolution=resolution)
-    assert (found.verdict, found.difference, found.low, found.high) == ("not run", None, None, None)
-    assert f"{len(missing)} of {len(runs)} runs have no value" in found.note
-    assert (f"n = {len(known)}" in found.note) == (len(known) > 0)
+    if len(known) < 2:
+        assert (found.verdict, found.difference, found.low, found.high) == ("not run", None, None, None)
+        assert f"{len(censored)} of {len(runs)} runs have no value" in found.note
+    else:
+        assert (found.low, found.high) == (min(known) / (1 + resolution), None)
+        assert (found.verdict == "not reproduced") == (found.low > 0.5)
+        assert found.note == f"by rank, {len(censored)} of {len(runs)} runs censored"
+
+
+def test_an_interval_made_from_seeds_refuses_few_of_them_and_says_compatible():
+    found = judge(figure("0.52", "interval", cause="unseeded"), [0.50, 0.51, 0.52, 0.53, 0.54])
+    assert (found.verdict, found.cause, found.power) == ("compatible", "unseeded", 0)
+    # Each of the others is far from what these three would have expected.
+    apart = judge(figure("0.5", "interval", cause="unseeded"), [0.5, 0.5, 0.5, 0.9])
+    assert apart.power == 0.25
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6), thousandths)
@@ -247,20 +270,21 @@ def test_any_sequence_of_seeds_will_do(runs, published):
     assert judge(judged, tuple(runs)) == judge(judged, runs)
 
 
-RULES = [("exact", None), ("within", "0.1"), ("erratum", "0.1"), ("below", "0.1")]
+RULES = [("exact", None), ("rounding", "0.1"), ("below", "0.1")]
 
 
 @pytest.mark.parametrize("rule, limit", RULES)
 def test_no_value_is_not_run(rule, limit):
     found = judge(figure("0.5", rule, limit), None)
-    assert (found.verdict, found.difference, found.note) == ("not run", None, "the run did not give this figure")
+    assert (found.verdict, found.cause, found.difference) == ("not run", "not compared", None)
+    assert found.note == "the run did not give this figure"
 
 
 @pytest.mark.parametrize("rule, limit", RULES)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_value_that_is_not_finite_is_outside_and_named(rule, limit, value):
+def test_a_value_that_is_not_finite_is_not_reproduced_and_named(rule, limit, value):
     found = judge(figure("0.5", rule, limit), value)
-    assert (found.verdict, found.difference, found.note) == ("outside", None, f"reproduced as {value}")
+    assert (found.verdict, found.difference, found.note) == ("not reproduced", None, f"reproduced as {value}")
 
 
 @given(
@@ -270,11 +294,14 @@ def test_a_value_that_is_not_finite_is_outside_and_named(rule, limit, value):
     st.integers(-(10**9), 10**9),
     st.booleans(),
 )
-def test_every_number_gets_a_verdict(value, rule, decimals, published, scientific):
+def test_every_number_gets_a_verdict_and_a_cause(value, rule, decimals, published, scientific):
     rule, limit = rule
     text = f"{published:.{decimals}{'e' if scientific else 'f'}}"
     found = judge(figure(text, rule, limit), value)
-    assert found.verdict in {"outside", {"below": "within"}.get(rule, rule)}
+    allowed = {"exact": {"exact"}, "rounding": {"exact", "reproduced"}, "below": {"reproduced"}}[rule]
+    assert found.verdict in {"not reproduced", *allowed}
+    causes = {"exact": "same digits", "reproduced": "rounding", "not reproduced": "unexplained"}
+    assert found.cause == causes[found.verdict]
 
 
 @pytest.mark.parametrize("rule, limit", RULES)
@@ -283,3 +310,49 @@ def test_what_is_not_one_number_is_not_compared_with_one(rule, limit, value):
     found = judge(figure("0.5", rule, limit), value)
     assert (found.verdict, found.difference) == ("not run", None)
     assert found.note == f"the rule {rule} compares one number; the run gave {value}"
+
+
+# Logs ----------------------------------------------------------------------------------------------
+
+
+def following(p_value, power):
+    return Following(passes=35, correlation=0.9, p_value=p_value, null=200, power=power, others=5)
+
+
+@pytest.mark.parametrize(
+    "p_value, power, verdict, cause",
+    [
+        (0.01, 1.0, "reproduced", "chaotic growth of rounding"),
+        (0.01, 0.8, "reproduced", "chaotic growth of rounding"),
+        (0.01, 0.6, "compatible", "chaotic growth of rounding"),
+        (0.01, None, "compatible", "chaotic growth of rounding"),
+        (0.011, 1.0, "not reproduced", "unexplained"),
+    ],
+)
+def test_a_log_follows_by_its_p_value_and_is_reproduced_by_its_power(p_value, power, verdict, cause):
+    found = judge_log(following(p_value, power), 4, "pass")
+    assert (found.verdict, found.cause, found.power) == (verdict, cause, power)
+    assert "the same digits up to pass 4" in found.note
+    assert "0.90" in found.note
+
+
+def test_a_log_that_cannot_be_compared_is_not_run():
+    assert judge_log(None, 3, "pass").verdict == "not run"
+
+
+def test_a_figure_read_off_a_log_has_its_verdict_unless_its_own_digits_are_the_same():
+    whole = judge_log(following(0.005, 1.0), 4, "pass")
+    read = figure("35", "follows", log="none")
+    found = judge(read, 41, following=whole)
+    assert (found.verdict, found.cause, found.difference) == ("reproduced", "chaotic growth of rounding", 6)
+    assert judge(read, 35, following=whole).verdict == "exact"
+    assert judge(read, 41, following=judge_log(following(0.5, 1.0), 4, "pass")).verdict == "not reproduced"
+    assert judge(read, 41, following=None).verdict == "not run"
+
+
+def test_a_misprint_is_not_reproduced_unless_it_comes_out_as_printed():
+    printed = figure("0.8301", "misprint", meant="0.831", log="test")
+    found = judge(printed, 0.8312)
+    assert (found.verdict, found.cause) == ("not reproduced", "misprint")
+    assert "0.831" in found.note
+    assert judge(printed, 0.83012).verdict == "exact"

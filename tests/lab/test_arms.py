@@ -11,6 +11,7 @@ from scipy import stats
 
 from gradlab.lab import arms as plots
 from gradlab.lab.record import save_figure
+from gradlab.lab.stats import adjust_family, compare_pairs
 
 
 @pytest.fixture(autouse=True)
@@ -167,9 +168,17 @@ def test_no_arm_at_all_is_refused():
         plots.plot_arms(make_runs(), label="loss")
 
 
+def compare(**differences):
+    """Comparisons by name, in which the second arm is 0 throughout."""
+    return {
+        name: compare_pairs(pairs, [None if pair is None else 0.0 for pair in pairs])
+        for name, pairs in differences.items()
+    }
+
+
 def test_differences_are_rows_with_their_pairs_mean_and_interval():
     comparisons = {"train − none": [0.01, 0.012, 0.02], "test − none": [-0.03, -0.02, -0.01]}
-    figure = plots.plot_differences(comparisons, label="difference in test accuracy")
+    figure = plots.plot_differences(compare(**comparisons), label="difference in test accuracy")
     (ax,) = figure.axes
     zero, *means = (line for line in ax.get_lines() if line.get_marker() == "None")
     assert zero.get_xdata() == [0, 0]
@@ -186,8 +195,18 @@ def test_differences_are_rows_with_their_pairs_mean_and_interval():
     assert_nothing_overlaps(figure)
 
 
+def test_an_adjusted_interval_is_drawn_as_it_is_and_called_so():
+    alone = compare(**{"a − b": [0.01, 0.012, 0.02], "c − b": [0.03, 0.02, 0.01]})
+    adjusted = adjust_family(alone)
+    figure = plots.plot_differences(adjusted, label="difference")
+    (ax,) = figure.axes
+    for band, comparison in zip(ax.collections, adjusted.values(), strict=True):
+        assert (extent_of(band).x0, extent_of(band).x1) == pytest.approx(comparison.interval)
+    assert legend_texts(figure)[-1] == "Holm-adjusted interval of the mean"
+
+
 def test_the_axis_of_differences_holds_0_and_follows_the_pairs():
-    (ax,) = plots.plot_differences({"a − b": [0.5, 0.6, 0.7]}, label="difference").axes
+    (ax,) = plots.plot_differences(compare(**{"a − b": [0.5, 0.6, 0.7]}), label="difference").axes
     left, right = ax.get_xlim()
     assert left <= 0 < 0.7 < right
     assert -left < right / 2
@@ -195,7 +214,7 @@ def test_the_axis_of_differences_holds_0_and_follows_the_pairs():
 
 def test_missing_pairs_are_counted_beside_their_row():
     comparisons = {"whole": [0.1, 0.2], "part": [0.1, None, math.nan, 0.4], "one": [0.3], "nothing": [None, None]}
-    figure = plots.plot_differences(comparisons, label="difference")
+    figure = plots.plot_differences(compare(**comparisons), label="difference")
     (ax,) = figure.axes
     notes = [(text.get_text(), text.get_position()[1]) for text in ax.texts]
     assert notes == [("2 of 4\npairs", 1), ("0 of 2\npairs", 3)]
@@ -206,7 +225,9 @@ def test_missing_pairs_are_counted_beside_their_row():
 
 def test_long_names_of_comparisons_leave_room_for_the_data():
     name = "augmented training images − training images as they are"
-    figure = plots.plot_differences({name: [0.012, -0.011], "test − none": [0.001, 0.002]}, label="difference")
+    figure = plots.plot_differences(
+        compare(**{name: [0.012, -0.011], "test − none": [0.001, 0.002]}), label="difference"
+    )
     assert_nothing_overlaps(figure)
     (ax,) = figure.axes
     assert ax.get_yticklabels()[0].get_text().replace("\n", " ") == name
@@ -216,8 +237,6 @@ def test_long_names_of_comparisons_leave_room_for_the_data():
 def test_no_comparison_at_all_is_refused():
     with pytest.raises(ValueError, match="no comparison to draw"):
         plots.plot_differences({}, label="difference")
-    with pytest.raises(ValueError, match="without runs"):
-        plots.plot_differences({"a − b": []}, label="difference")
 
 
 def make_brackets(rows):
@@ -300,7 +319,7 @@ def test_figures_are_the_same_bytes_each_time(tmp_path):
     for attempt in ("first", "second"):
         for name, figure in {
             "arms": plots.plot_arms(make_runs(a=[1.0, 2.0], b=[2.0, None]), published={"a": 1.5}, label="loss"),
-            "differences": plots.plot_differences({"a − b": [0.1, 0.2, None]}, label="difference"),
+            "differences": plots.plot_differences(compare(**{"a − b": [0.1, 0.2, None]}), label="difference"),
             "brackets": plots.plot_brackets(make_brackets(BRACKETS), {1: 0.01}),
         }.items():
             save_figure(tmp_path / attempt, name, figure, alt="A figure of made-up numbers.")

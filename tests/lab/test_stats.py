@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gradlab.lab.stats import compare_pairs, describe_comparison, summarise_arm
+from gradlab.lab.stats import adjust_family, compare_pairs, describe_comparison, sampling_margin, summarise_arm
 
 
 def test_two_runs_in_closed_form():
@@ -208,3 +209,72 @@ def test_arms_of_different_length_are_refused():
 def test_words_match_the_evidence(first, second, words):
     # The intervals: ±t·s/√3 with t = 4.3027 (two degrees of freedom); s = 0.00577 and 0.1.
     assert describe_comparison(compare_pairs(first, second), "a", "b").startswith(words)
+
+
+# Censored runs, families, and the sampling of a test set ---------------------------------------------
+
+
+def test_a_censored_run_is_longer_than_any_other():
+    comparison = compare_pairs([None, 40, 38, 45, 41, 39], [35, 30, 33, None, None, 31], censored=True)
+    # Differences ∞, 10, 5, −∞, −∞, 8: ranks 5, 3, 1, 5, 5, 2, of which 5 + 3 + 1 + 2 are positive.
+    assert (comparison.won, comparison.lost, comparison.interval) == (4, 2, None)
+    signs = list(itertools.product((0, 1), repeat=6))
+    sums = [sum(sign * rank for sign, rank in zip(chosen, (5, 3, 1, 5, 5, 2), strict=True)) for chosen in signs]
+    expected = sum(abs(total - 10.5) >= 0.5 for total in sums) / len(sums)
+    assert comparison.p_value == pytest.approx(expected)
+    assert comparison.direction == 0
+    assert "3 of 6 pairs censored" in describe_comparison(comparison, "a", "b")
+
+
+def test_six_pairs_all_one_way_are_told_apart_by_rank_and_both_censored_are_a_tie():
+    comparison = compare_pairs([None] * 6, [30, 31, 32, 33, 34, 35], censored=True)
+    assert (comparison.p_value, comparison.direction) == (pytest.approx(2 / 2**6), 1)
+    assert describe_comparison(comparison, "a", "b").startswith("a is higher than b (signed ranks")
+    both = compare_pairs([None, None], [None, None], censored=True)
+    assert (both.tied, both.p_value, both.direction) == (2, 1.0, 0)
+
+
+def test_without_a_censored_run_pairs_are_compared_as_ever():
+    first, second = [3.0, 4.0, 5.5], [1.0, 2.5, 3.0]
+    assert compare_pairs(first, second, censored=True) == compare_pairs(first, second)
+
+
+@given(arms)
+def test_the_p_value_is_that_of_scipy_s_paired_test(pair):
+    first, second = pair
+    if np.ptp(np.subtract(first, second)) > 1e-6:  # scipy warns of the others
+        expected = stats.ttest_rel(first, second).pvalue
+        assert compare_pairs(first, second).p_value == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_a_family_is_adjusted_by_holm_s_steps():
+    alone = {
+        name: compare_pairs([mean - 0.1, mean, mean + 0.1, mean], [0.0] * 4)
+        for name, mean in {"small": 0.15, "big": 3.0, "none": 0.01, "middle": 0.5}.items()
+    }
+    alone["missing"] = compare_pairs([1.0, None], [0.0, 0.0])
+    adjusted = adjust_family(alone)
+    assert list(adjusted) == list(alone)
+    assert adjusted["missing"] == alone["missing"]
+    steps = {name: 1 - adjusted[name].level for name in ("big", "middle", "small", "none")}
+    assert steps == pytest.approx({"big": 0.05 / 4, "middle": 0.05 / 3, "small": 0.05 / 2, "none": 0.05 / 2})
+    assert [alone[name].direction for name in alone] == [1, 1, 0, 1, None]
+    assert [adjusted[name].direction for name in alone] == [0, 1, 0, 1, None]
+    assert "Holm-adjusted interval" in describe_comparison(adjusted["small"], "a", "b")
+
+
+@given(st.lists(st.lists(st.floats(-1, 1), min_size=4, max_size=4), min_size=1, max_size=6))
+def test_a_family_is_rejected_as_holm_s_adjusted_p_values_say(differences):
+    comparisons = {place: compare_pairs(pairs, [0.0] * 4) for place, pairs in enumerate(differences)}
+    adjusted = adjust_family(comparisons)
+    p_values = sorted((comparison.p_value, place) for place, comparison in comparisons.items())
+    largest = 0.0
+    for step, (p_value, place) in enumerate(p_values):
+        largest = max(largest, min(1.0, (len(p_values) - step) * p_value))
+        if abs(largest - 0.05) > 1e-9:
+            assert (adjusted[place].direction != 0) == (largest < 0.05)
+
+
+def test_the_margin_of_a_sampled_test_set():
+    assert sampling_margin(0.5, 10_000) == pytest.approx(0.0098, abs=1e-6)
+    assert sampling_margin(1.0, 10_000) == 0

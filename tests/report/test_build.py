@@ -59,7 +59,7 @@ def test_shows_results_answers_and_what_is_missing(study):
     study.finish(JUMP, SLOPES)
     html = study.render()
     assert "1 of 2 planned cells ran" in html
-    assert "2 are exact" in html
+    assert "2 are the same" in html
     assert "1 missing (slopes/published/power)" in html
     assert 'href="pages/slopes/published/jump.html"' in html
     assert "not in a repository" in html
@@ -106,6 +106,22 @@ def test_a_failed_cell_is_marked_and_its_traceback_linked(study):
     assert page.find(id="error").get_text() == "Traceback\nE: broken <on> purpose\n"
 
 
+def test_a_log_is_one_line_that_opens_with_every_number_beside_ours(made):
+    made.add_study("slopes", logs={"jump": "x,loss\n0,0.50\n1,0.25\n"})
+    made.plan({"slopes/published/jump": {}})
+    made.finish("slopes/published/jump", curves=["0,loss,0.501", "1,loss,0.3"])
+    page = made.parse()
+    (log,) = page.select("#logs details")
+    summary = " ".join(log.summary.get_text().split())
+    assert summary == "≠ not reproduced Slopes: log of jump (Notes 2), 2 numbers: 1 exact, 1 not reproduced"
+    assert [[cell.get_text() for cell in row.select("th, td")] for row in log.select("tr")] == [
+        ["x", "loss", "ours"],
+        ["0", "0.50", "0.50"],
+        ["1", "0.25", "0.30"],
+    ]
+    assert log.select_one("p a")["href"] == "pages/slopes/published/jump.html"
+
+
 def test_a_run_that_was_killed_and_could_say_nothing_is_shown_as_such(study):
     study.fail(POWER, nbformat.v4.new_code_cell("x = 1"))
     assert "failed" in tile_of(study.render(), "power").get_text()
@@ -124,7 +140,7 @@ def test_a_cell_that_ran_with_other_parameters_is_stale_and_its_figures_are_not_
     study.finish(JUMP, SLOPES, parameters={"case": "jump", "seed": 7})
     html = study.render()
     assert "1 stale (slopes/published/jump)" in html
-    assert "0 are exact" in html
+    assert "0 are the same" in html
     assert "-1728</a>" not in html
     assert "ran with seed = 7, planned is None" in tile_of(html, "jump").get_text()
     page = study.read_page(JUMP).get_text()

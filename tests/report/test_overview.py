@@ -6,7 +6,7 @@ import pytest
 from made_cells import finish_cell, write_plan
 from made_report import describe_study
 
-from gradlab.engine.ledger import Entry
+from gradlab.engine.ledger import Entry, Ledger, LogEntry
 from gradlab.engine.results import load_results
 from gradlab.engine.study import discover
 from gradlab.engine.verify import Repeat
@@ -19,6 +19,8 @@ from gradlab.report.overview import (
     print_reproduced,
     summarise,
     summarise_repeats,
+    tabulate_causes,
+    tabulate_power,
 )
 
 
@@ -36,10 +38,10 @@ def test_one_sentence_counts_cells_and_verdicts(tmp_path):
     (tmp_path / "slopes/published/jump").mkdir(parents=True)
     finish_cell(tmp_path / "slopes/published/jump", {})
     results = load_results(write_plan(tmp_path, {"slopes/published/jump": {}, "slopes/published/power": {}}))
-    verdicts = ["exact"] * 3 + ["within"] * 2 + ["inside interval", "erratum", "outside", "outside", "not run"]
+    verdicts = ["exact"] * 3 + ["reproduced"] * 2 + ["compatible", "not reproduced", "not reproduced", "not run"]
     assert summarise(results, [entry(verdict=verdict) for verdict in verdicts]) == (
-        "1 of 2 planned cells ran; of 10 published figures, 3 are exact, 3 agree (2 within tolerance, 1 inside the interval "
-        "of our seeds), 2 differ, 1 is an erratum of the notebooks, and 1 was not compared."
+        "1 of 2 planned cells ran; of 9 published numbers, 3 are the same to the last printed digit, 2 are reproduced by a "
+        "rule that refuses at least 80 % of other runs, 1 is compatible with ours, 2 are not reproduced, and 1 was not compared."
     )
     assert describe_trouble(results) == "1 missing (slopes/published/power)"
     assert describe_trouble({name: cell for name, cell in results.items() if cell.status == "done"}) == ""
@@ -92,21 +94,47 @@ def test_corrected_runs_are_printed_with_interval_and_number(n, missing, mean, l
 def test_figures_that_differ_stand_alone_and_those_not_compared_by_their_reason():
     entries = [
         entry(verdict="exact"),
-        entry(verdict="outside", claim="off", reproduced=0.7, note="tolerance 0.1", cells=["s/p/one"]),
+        entry(
+            verdict="not reproduced", claim="off", reproduced=0.7, note="bound 0.1", cause="misprint", cells=["s/p/one"]
+        ),
         *(entry(verdict="not run", claim=f"claim {n}", note="the cell failed", cells=["s/p/two"]) for n in range(7)),
         entry(verdict="not run", claim="other", note="no cell measures it"),
     ]
     studies = {"slopes": describe_study("slopes")}
     differ, absent = list_differences(entries, studies)
     (row,) = differ.rows
-    study, claim, published, ours, against = row
-    assert (study, claim, published, against) == ("Slopes", "off", "0.5", "tolerance 0.1")
+    study, claim, published, ours, against, cause = row
+    assert (study, claim, published, against, cause) == ("Slopes", "off", "0.5", "bound 0.1", "misprint")
     assert (ours.value, ours.cells) == ("0.7", ["s/p/one"])
     assert [row[3] for row in absent.rows] == ["no cell measures it", "the cell failed"]
     failed = next(row for row in absent.rows if row[3] == "the cell failed")
     assert (failed[1].value, failed[1].cells) == (7, ["s/p/two"])
     assert failed[2] == "claim 0, claim 1, claim 2, claim 3, claim 4 and 2 more"
     assert list_differences(entries[:1], studies) == []
+
+
+def test_causes_are_counted_by_verdict():
+    entries = [entry(cause="same digits")] * 2 + [entry(verdict="reproduced", cause="rounding")]
+    entries += [entry(verdict="not reproduced", cause="rounding")]
+    table = tabulate_causes(entries)
+    assert table.header == ["Cause", "exact", "reproduced", "not reproduced", "All"]
+    assert table.rows == [["same digits", 2, None, None, 2], ["rounding", None, 1, 1, 2]]
+
+
+def test_the_table_of_power_has_every_log_and_every_figure_that_stands_alone():
+    log = LogEntry("a", "slopes", "log a", "M", "follows", "loss", 9, {}, "reproduced", "", 1.0, "")
+    entries = [
+        entry(rule="follows", power=1.0),
+        entry(rule="interval", power=0.2, claim="b", verdict="compatible"),
+        entry(rule="exact"),
+    ]
+    studies = {"slopes": describe_study("slopes")}
+    table = tabulate_power(Ledger(entries, [], [log]), studies)
+    assert table.rows == [
+        ["Slopes", "log a", "follows", "1.00", "reproduced"],
+        ["Slopes", "b", "interval", "0.20", "compatible"],
+    ]
+    assert tabulate_power(Ledger(entries[2:], [], []), studies) is None
 
 
 def test_deviations_are_those_of_the_studies_that_are_shown(made):

@@ -38,5 +38,10 @@ def test_without_results_nothing_is_shown(unrun):
 
 def test_errata_are_numbered_through_all_studies():
     errata = [getattr(study.claims, "ERRATA", ()) for study in STUDIES.values()]
-    numbers = [error.number for errors in errata for error in errors]
+    numbers = {error.number for errors in errata for error in errors} - {None}
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+def test_names_of_comparisons_tell_them_apart_and_without_results_there_are_none(unrun):
+    for compare in getattr(unrun.study.claims, "COMPARISONS", {}).values():
+        assert compare(unrun) is None

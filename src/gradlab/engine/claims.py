@@ -4,9 +4,9 @@ Both are made from the results, never taken for granted: other results give othe
 `claims` holds them:
 
 `COMPARISONS`
-    A mapping: what is compared, in words → a function that takes a `Material` and returns a `PairedComparison`, or None where its
-    cells have not run. All that conclusions and errata rest on stand here: the comparisons of all studies are one family, and
-    adjusted together; `Material.comparison` returns them so.
+    A mapping: what is compared, in words → a function that takes a `Material` and returns a `PairedComparison`, or None where
+    its cells have not run. All that conclusions and errata rest on stand here: the comparisons of all studies are one family,
+    and adjusted together; `Material.comparison` returns them so.
 `CONCLUSIONS`
     A mapping: a function that takes a `Material` and returns a sentence, or None where its cells have not run → patterns of the
     cells (`corrected/final-*`) that the sentence comes from.

@@ -271,7 +271,9 @@ def _judge_log(
     entries = []
     for figure, (_, column) in zip(figures, log.places(), strict=True):
         reproduced = numbers[figure.id]
-        others = [value for (_, name), value in ours.items() if name == column and value != reproduced]
+        others = [
+            value for (_, name), value in ours.items() if name == column and value != reproduced and isfinite(value)
+        ]
         judgement = judge(figure, reproduced, following=whole, others=others if log.rule == "rounding" else ())
         entries.append(_write_entry(figure, reproduced, judgement, cells, root))
     worst = max(entries, key=lambda entry: VERDICTS.index(entry.verdict))

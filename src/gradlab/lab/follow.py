@@ -1,16 +1,15 @@
 """Whether one log of training follows another, pass by pass, beyond what any log of such a training would.
 
 Two runs with the same random streams on two machines differ by rounding, which training amplifies: after some passes no digit
-is the same, and yet both logs rise and dip at the same passes, since the same minibatches move them. What is common to all runs,
-the slow course, is taken off by a running median; what is left is correlated. How large a correlation chance gives is measured,
-not assumed: on the same log shifted against itself, and on the logs of other seeds.
+is the same, and yet both logs rise and dip at the same passes, since the same minibatches move them. What is common to all
+runs, the slow course, is taken off by a running median; what is left is correlated. How large a correlation chance gives is
+measured, not assumed: on the same log shifted against itself, and on the logs of other seeds.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 WINDOW = 11  # passes of the running median
 LEVEL = 0.01  # the largest p-value of a log that follows
@@ -52,15 +51,19 @@ class Following:
 
 
 def detrend(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return what a running median of eleven leaves of a log; at both ends the window holds what there is.
+    """Return what a running median of eleven leaves of a log.
+
+    Near an end the window is as wide as fits on both sides alike, so that of a log that only rises nothing is left anywhere.
 
     Parameters
     ----------
     values
         One for each pass, shape (passes,).
     """
-    series = pd.Series(np.asarray(values, dtype=np.float64))
-    return (series - series.rolling(WINDOW, center=True, min_periods=1).median()).to_numpy()
+    log = np.asarray(values, dtype=np.float64)
+    reach = np.minimum(WINDOW // 2, np.minimum(np.arange(len(log)), np.arange(len(log))[::-1]))
+    median = [np.median(log[place - r : place + r + 1]) for place, r in enumerate(reach)]
+    return log - np.array(median)
 
 
 def find_end(*logs: Sequence[float] | np.ndarray) -> int:
