@@ -5,7 +5,7 @@ import statistics
 import pandas as pd
 import pytest
 
-from gradlab.studies.augmentation.late import find_late_passes, measure_swing
+from gradlab.studies.augmentation.late import find_late_passes, measure_swing, name_late_passes
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,10 @@ def test_late_passes_come_after_a_share_of_those_that_were_run(passes, share, fi
 
 def test_without_a_pass_there_is_the_untrained_network():
     assert list(find_late_passes(0, 0.5)) == [0]
+
+
+def test_late_passes_are_named():
+    assert [name_late_passes(share) for share in (0.5, 0.75)] == ["the second half", "the last 25 %"]
 
 
 def make_curves(accuracies):

@@ -6,7 +6,7 @@ from functools import partial
 from gradlab.engine.claims import Error, Finding
 from gradlab.engine.material import Material, compare_runs
 from gradlab.lab.stats import PairedComparison, describe_comparison, sampling_margin, summarise_arm
-from gradlab.studies.augmentation.late import measure_swing
+from gradlab.studies.augmentation.late import measure_swing, name_late_passes
 
 _TEST_IMAGES = 10_000
 
@@ -44,8 +44,8 @@ def _training_augmentation(material: Material) -> str | None:
     if averaged is None or last is None:
         return None
     words = (
-        f"With a transform for every image, and weights averaged over the second half of training, {averaged}. After the last "
-        f"pass alone, {last}."
+        f"With a transform for every image, and weights averaged over {_name_averaged(material)} of training, {averaged}. "
+        f"After the last pass alone, {last}."
     )
     accuracy = summarise_arm(list(material.runs("train.averaged_test_accuracy").values())).mean
     if accuracy is not None:
@@ -57,6 +57,11 @@ def _training_augmentation(material: Material) -> str | None:
     if material.as_published("train.final_test_accuracy", (cell for cell in runs if cell.status == "done")):
         return f"{words} {_published_ends(material)}"
     return f"{words} Under these settings that says nothing about the published figures."
+
+
+def _name_averaged(material: Material) -> str:
+    """Return over which part of a run the corrected runs average, in words."""
+    return name_late_passes(material.corrected("train.averaged_test_accuracy")[0].parameters["average_from"])
 
 
 def _published_ends(material: Material) -> str:
@@ -103,7 +108,7 @@ def _swings(material: Material) -> str | None:
         max(own) < replay if max(own) < replay or min(own) > replay else None, "less in some runs, not in all"
     )
     return (
-        "From pass to pass over the second half of training, the test accuracy of train has a standard deviation of "
+        f"From pass to pass over {_name_averaged(material)} of training, the test accuracy of train has a standard deviation of "
         f"{replay:.4f} in our replay, where all images of a pass share a transform, and of {min(own):.4f} to {max(own):.4f} "
         f"with a transform for every image: {compared} ({len(own)})."
     )
@@ -143,8 +148,8 @@ def _one_transform_for_all(material: Material) -> Finding | None:
         0: "makes no difference that these seeds detect",
     }[comparison.direction]
     return Finding(
-        "Over the second half of training the test accuracy of train has a standard deviation from pass to pass of "
-        f"{log:.4f} in F's log and of {replay:.4f} in our replay, where all images of a pass share a transform; with one for "
+        f"Over {_name_averaged(material)} of training the test accuracy of train has a standard deviation from pass to pass "
+        f"of {log:.4f} in F's log and of {replay:.4f} in our replay, where all images of a pass share a transform; with one for "
         f"every image, of {min(own):.4f} to {max(own):.4f} ({len(own)} runs). {_published_ends(material)}",
         f"With a transform for every image, augmenting the training images {right}: with averaged weights, "
         f"{describe_comparison(comparison, 'train', 'none')}.",

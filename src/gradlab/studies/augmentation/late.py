@@ -10,6 +10,11 @@ def find_late_passes(passes: int, share: float) -> range:
     return range(int(share * passes) + 1, passes + 1) if passes else range(1)
 
 
+def name_late_passes(share: float) -> str:
+    """Return in words which part of a run the late passes are."""
+    return "the second half" if share == 0.5 else f"the last {100 * (1 - share):.0f} %"
+
+
 def measure_swing(curves: pd.DataFrame, share: float) -> float | None:
     """Return the sample standard deviation of the test accuracy over the late passes of a run.
 

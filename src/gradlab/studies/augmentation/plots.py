@@ -163,7 +163,7 @@ def plot_seeds(curves: pd.DataFrame, shared: pd.DataFrame) -> Figure:
     curves
         Tidy curves with `setting` and `seed`: lines for images as they are, triangles for votes.
     shared
-        Tidy curves with `setting`: runs in which all images share a transform, drawn beside the test accuracies.
+        Tidy curves with `setting`: of `train` where all images of a pass share a transform, drawn beside its test accuracies.
 
     Raises
     ------
@@ -179,8 +179,9 @@ def plot_seeds(curves: pd.DataFrame, shared: pd.DataFrame) -> Figure:
         axes, [(row, pair) for row in _ACCURACIES for pair in trainings], strict=True
     ):
         if split == "test":
-            rows = select(shared[shared["setting"] == plain], split, "accuracy")
-            ax.plot(rows["pass"], rows["value"], **_SHARED)
+            if plain == "train":
+                rows = select(shared[shared["setting"] == plain], split, "accuracy")
+                ax.plot(rows["pass"], rows["value"], **_SHARED)
             rows = select(curves[curves["setting"] == voted], split, "accuracy")
             ax.plot(rows["pass"], rows["value"], **_VOTE | {"markersize": 3.5})
         for _, run in select(curves[curves["setting"] == plain], split, "accuracy").groupby("seed"):

@@ -10,7 +10,7 @@ from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_
 from gradlab.report.comparisons import show_comparisons
 from gradlab.report.text import print_interval, print_runs, print_spread
 from gradlab.studies.augmentation.claims import ARMS, AVERAGED
-from gradlab.studies.augmentation.late import measure_swing
+from gradlab.studies.augmentation.late import measure_swing, name_late_passes
 from gradlab.studies.augmentation.plots import SETTINGS, plot_averaging, plot_residuals, plot_seeds, plot_settings
 
 _HALF = 0.5  # of a published run: the passes whose weights the corrected runs average
@@ -86,6 +86,7 @@ def _show_corrected(material: Material) -> list[Block]:
     if not cells:
         return []
     curves = pd.concat([cell.curves.assign(seed=cell.parameters["seed"]) for cell in cells.values()], ignore_index=True)
+    averaged_passes = name_late_passes(next(iter(cells.values())).parameters["average_from"])
     trained = [name for name in SETTINGS if name in set(curves["setting"])]
     runs = {
         (name, metric): material.runs(f"{name}.{metric}")
@@ -130,8 +131,8 @@ def _show_corrected(material: Material) -> list[Block]:
             "With the seed vary the training subset, the initial network, the order of the images and all transforms; "
             "all settings have the same seeds. None and test share a network under each seed, and so do train and "
             "both: only the vote over augmented copies of the test images tells them apart. The last pass is one of many "
-            "between which the accuracy swings; so the weights are averaged over the second half of each run, as was decided "
-            "before there was a result."
+            f"between which the accuracy swings; so the weights are averaged over {averaged_passes} of each run, as was "
+            "decided before there was a result."
         ),
         Table(
             "Test accuracy after the last pass and with averaged weights: mean ± standard deviation over the seeds; the "
@@ -157,8 +158,9 @@ def _show_corrected(material: Material) -> list[Block]:
             plot_seeds(curves, material.curves("setting") if material.done() else curves.iloc[:0]),
             "seeds",
             alt="Training and test accuracy over passes, a column of panels for each training and a thin line for each seed; "
-            "votes as triangles, and dashed the replay, in which all images share a transform.",
-            caption="Accuracy over passes, every seed. Dashed: the same network where all images of a pass share a transform.",
+            "votes as triangles, and dashed the replay of train, in which all images of a pass share a transform.",
+            caption="Accuracy over passes, every seed. Dashed: our replay of train, in which all images of a pass share a "
+            "transform.",
         ),
         show_figure(
             next(iter(cells.values())),
