@@ -94,7 +94,7 @@ def test_what_augmentation_does_follows_from_the_averaged_weights(augmentation, 
         "With a transform for every image, and weights averaged over the second half of training, "
     )
     assert words in averaged and "0.0100" in last and "F does not say so" in last
-    assert "end at 0.8767 (none) and 0.8613 (train)" in text
+    assert "F's runs end at 0.8767 (none) and 0.8613 (train, with one transform for all images of a pass)" in text
 
 
 def test_the_sampling_of_the_test_set_is_said(augmentation):

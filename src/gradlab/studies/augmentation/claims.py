@@ -67,7 +67,7 @@ def _name_averaged(material: Material) -> str:
 def _published_ends(material: Material) -> str:
     none, train = (material.published_text(f"{name}.final_test_accuracy") for name in ("none", "train"))
     return (
-        f"F's two runs, with one transform for all images of a pass, end at {none} (none) and {train} (train); a reader may "
+        f"F's runs end at {none} (none) and {train} (train, with one transform for all images of a pass); a reader may "
         "conclude that augmentation lowers the accuracy, F does not say so."
     )
 
@@ -108,8 +108,8 @@ def _swings(material: Material) -> str | None:
         max(own) < replay if max(own) < replay or min(own) > replay else None, "less in some runs, not in all"
     )
     return (
-        f"From pass to pass over {_name_averaged(material)} of training, the test accuracy of train has a standard deviation of "
-        f"{replay:.4f} in our replay, where all images of a pass share a transform, and of {min(own):.4f} to {max(own):.4f} "
+        f"From pass to pass over {_name_averaged(material)} of training, the test accuracy of train has a standard deviation "
+        f"of {replay:.4f} in our replay, where all images of a pass share a transform, and of {min(own):.4f} to {max(own):.4f} "
         f"with a transform for every image: {compared} ({len(own)})."
     )
 
@@ -149,8 +149,8 @@ def _one_transform_for_all(material: Material) -> Finding | None:
     }[comparison.direction]
     return Finding(
         f"Over {_name_averaged(material)} of training the test accuracy of train has a standard deviation from pass to pass "
-        f"of {log:.4f} in F's log and of {replay:.4f} in our replay, where all images of a pass share a transform; with one for "
-        f"every image, of {min(own):.4f} to {max(own):.4f} ({len(own)} runs). {_published_ends(material)}",
+        f"of {log:.4f} in F's log and of {replay:.4f} in our replay, where all images of a pass share a transform; with one "
+        f"for every image, of {min(own):.4f} to {max(own):.4f} ({len(own)} runs). {_published_ends(material)}",
         f"With a transform for every image, augmenting the training images {right}: with averaged weights, "
         f"{describe_comparison(comparison, 'train', 'none')}.",
         True if min(log, replay) > max(own) else False if log <= max(own) else None,
