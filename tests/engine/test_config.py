@@ -357,6 +357,7 @@ RULES = {
             "root_seed": SEED,
             "seeds": SEEDS,
             "evaluate_every": whole(1, 100_000),
+            "average_from": number(0, 0.99),
         },
     },
     "batch_size": {
