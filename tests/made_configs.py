@@ -216,6 +216,7 @@ def sound_configs(draw: st.DrawFn) -> dict[str, Any]:
                 "root_seed": whole(0, 2**32 - 1),
                 "seeds": seeds(),
                 "evaluate_every": whole(1, 100_000),
+                "average_from": number(0, 0.99),
             },
         },
         "batch_size": {

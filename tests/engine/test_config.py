@@ -327,6 +327,7 @@ RULES = {
     ),
     "time_limit": lambda value: value is None or number(1, 365 * 24 * 3600)(value),
     "device": lambda value: value in ("auto", "cpu", "cuda"),
+    "rounding": lambda value: value in (None, "sse4", "avx2", "avx512"),
     "data": {
         "sources": many(lambda item: item in ("local", "cache", "official", "packages"), least=1),
         "cache": place,
@@ -356,6 +357,7 @@ RULES = {
             "root_seed": SEED,
             "seeds": SEEDS,
             "evaluate_every": whole(1, 100_000),
+            "average_from": number(0, 0.99),
         },
     },
     "batch_size": {
@@ -387,7 +389,7 @@ RULES = {
         "three_cycles": TRAINING,
         "coarse": RISE | {"points": POINTS, "exponents": pair(number(-20, 3), lambda low, high: low < high)},
         "fine": RISE | {"points": POINTS},
-        "final": RISE,
+        "final": RISE | {"cycles": whole(1, 1000)},
         "corrected": {
             "root_seed": SEED,
             "seeds": SEEDS,

@@ -44,17 +44,31 @@ def test_the_sweep_over_torch_s_functions_is_summed_up(make_material, missed):
     assert f"At {missed} points it misses a derivative" in conclusion.text
 
 
+HALVING = {
+    **{f"halving.slope_at_{x}": slope for x, slope in ((-1, 2**-20), (0, 1.0), (1, 2**-20))},
+    **{f"halving.jump_at_{x}": 0.0 for x in (-1, 0, 1)},
+    "halving.jumps": 42,
+    "halving.jump_next_to_1": 1.048576,
+    "halving.zeros": 0,
+    "halving.negative_values": 406,
+    "halving.closed_form_mismatches": 0,
+}
+
+
 @pytest.mark.parametrize(
-    "jump, mismatches, verdict", [(1.0, 0, "confirmed"), (0.0, 0, "not confirmed"), (1.0, 3, "not confirmed")]
+    "changed, verdict, words",
+    [
+        ({}, "confirmed", "at −1, 0 and 1 it has none, and the slopes there are 9.54e-07, 1 and 9.54e-07"),
+        ({"halving.jump_at_0": 1e-6}, "not confirmed", "at −1, 0 and 1 the jumps are 0, 1e-06 and 0"),
+        ({"halving.jump_at_1": 1e-6}, "not confirmed", "at −1, 0 and 1 the jumps are 0, 0 and 1e-06"),
+        ({"halving.zeros": 3}, "not confirmed", "it sends 3 to 0"),
+        ({"halving.negative_values": 0}, "not confirmed", "0 to negative values"),
+        ({"halving.closed_form_mismatches": 3}, "not confirmed", "differs from the loop at 3 of them"),
+        ({"halving.jumps": 0}, "not confirmed", "ψ jumps at 0 points"),
+    ],
 )
-def test_the_step_and_the_closed_form(make_material, jump, mismatches, verdict):
-    descent = {
-        f"step.{loss}_descent_{what}": 0.0 for loss in ("accuracy", "logistic") for what in ("distance", "accuracy")
-    }
-    cells = {
-        "published/step": ({}, {"step.jump_size": jump} | descent),
-        "published/halving": ({}, {"halving.closed_form_mismatches": mismatches}),
-    }
-    (erratum,) = find_errata([make_material("autodiff", cells)])
+def test_where_halving_jumps(make_material, changed, verdict, words):
+    (erratum,) = find_errata([make_material("autodiff", {"published/halving": ({}, HALVING | changed)})])
     assert erratum.verdict == verdict
-    assert f"differ at {mismatches} of" in erratum.evidence
+    assert words in erratum.evidence
+    assert "the one next to 1 being 1.048576" in erratum.evidence

@@ -217,7 +217,13 @@ def test_the_metrics_are_the_published_figures_and_what_the_diagnoses_add(studie
     assert not any(math.copysign(1, value) < 0 for value in metrics.values() if value == 0), "prints as -0"
     assert metrics["jump.jump_size"] == pytest.approx(200, rel=1e-12)
     assert metrics["halving.jump_size"] == pytest.approx(-np.float32(THRESHOLD) / 2, rel=1e-4)
-    assert metrics["halving.closed_form_mismatches"] == 0
+    assert metrics["halving.closed_form_mismatches"] == metrics["halving.zeros"] == 0
+    # Twenty halvings of 1 are 0.95e-6, below 1e-6; 2^20·1e-6 needs one more. Both signs of k = 0 … 20.
+    assert metrics["halving.slope_at_1"] == metrics["halving.slope_at_-1"] == pytest.approx(2**-20, rel=1e-9)
+    assert metrics["halving.slope_at_0"] == pytest.approx(1, rel=1e-6)
+    assert [metrics[f"halving.jump_at_{x}"] for x in (-1, 0, 1)] == [0, 0, 0]
+    assert (metrics["halving.jumps"], metrics["halving.jump_next_to_1"]) == (42, 1.048576)
+    assert metrics["halving.negative_values"] == (halving_grid() < 0).sum()
     assert metrics["step.jump_size"] == 1
 
 
@@ -238,7 +244,8 @@ def test_every_case_has_tidy_curves_and_answers_in_words(case, studies):
 def test_the_answers_state_the_published_errors(studies):
     halving, step_ = (" ".join(a["answer"] for a in studies[case].answers) for case in ("halving", "step"))
     assert "published closed form says 0 where the loop ends" in halving
-    assert "The published solution calls it continuous" in step_
+    assert "sees discontinuities at points such as ±1, and a jump at 0" in halving
+    assert "says so too, if loosely" in step_
 
 
 @pytest.mark.parametrize(
@@ -261,6 +268,7 @@ def test_the_answers_state_the_published_errors(studies):
         ("power", "power_branch", power, "autograd_is_derivative = False"),
         ("power", "power", torch.abs, "kind = 'differentiable'"),
         ("halving", "halve", halve_non_strict, "left_continuous = False"),
+        ("halving", "THRESHOLD", 2.0**-20, "kind = 'differentiable' at x = "),
         ("halving", "halving_closed_form", lambda x, strict=True: 0 * x, "the loop and the closed form differ"),
         ("step", "step", torch.sigmoid, "kind = 'jump'"),
         ("step", "misclassification", logistic_loss, "moved the parameters"),

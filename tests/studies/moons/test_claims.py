@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from gradlab.engine.claims import conclude
-from gradlab.engine.material import Material
+from gradlab.engine.material import gather_material
 from gradlab.engine.study import discover
 from gradlab.studies.moons.config import Config, Corrected
 from gradlab.studies.moons.plan import cells
@@ -27,6 +27,7 @@ def make_material(train, held_out, accuracy=(50, 100, 100), done=True):
         f"{cell.protocol}/{cell.name}": SimpleNamespace(
             planned=cell,
             name=cell.key,
+            study="moons",
             protocol=cell.protocol,
             cell=cell.name,
             status="done" if done else "missing",
@@ -35,7 +36,8 @@ def make_material(train, held_out, accuracy=(50, 100, 100), done=True):
         )
         for cell in cells(config)
     }
-    return Material(STUDY, results, [])
+    materials = gather_material({"moons": STUDY}, results, SimpleNamespace(figures=[], logs=[]))
+    return materials["moons"]
 
 
 def read_conclusions(*runs, **made):

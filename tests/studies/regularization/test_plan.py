@@ -45,9 +45,13 @@ def test_the_test_set_is_left_alone_in_searches_and_checks():
         *(f"published/{run}" for run in ("one_cycle", "three_cycles", "final")),
         *(
             f"corrected/{arm}-{seed}"
-            for arm in ("final", "variant-flips", "variant-binary_cross_entropy")
+            for arm in (
+                *("final", "final_complete", "final_complete_at_published_lambda"),
+                *("variant-flips", "variant-binary_cross_entropy"),
+            )
             for seed in range(5)
         ),
+        "corrected/final_complete_in_published_stream",
     }
     for name, cell in plan().items():
         if cell.notebook == "two_layer":
@@ -64,3 +68,24 @@ def test_training_and_validation_images_never_meet():
 def test_curves_have_ten_points_while_the_rate_rises_and_those_of_corrected_networks_four():
     assert plan()["published/three_cycles"].parameters["evaluate_every"] == 800 // 10
     assert plan()["corrected/final-0"].parameters["evaluate_every"] == 500 // 4
+
+
+def test_a_complete_final_network_is_the_final_one_with_its_last_cycle_finished():
+    """Five cycles of 2 · 500 updates, of which ten epochs of 490 leave out the last hundred."""
+    found = plan()
+    curves = {"evaluate_every": 125}  # of all corrected runs
+    for name, final, own in (
+        ("final_complete-3", "corrected/final-3", {}),
+        ("final_complete_in_published_stream", "published/final", {"cut_off": 4900} | curves),
+        (
+            "final_complete_at_published_lambda-3",
+            "published/final",
+            {"cut_off": 4900, "seed": 3, "root_seed": 20210} | curves,
+        ),
+    ):
+        complete, cut_off = found[f"corrected/{name}"], found[final]
+        assert complete.reads == cut_off.reads
+        changed = {
+            name: value for name, value in complete.parameters.items() if value != cut_off.parameters.get(name, "none")
+        }
+        assert changed == {"epochs": None, "updates": 5000, "cell": complete.parameters["cell"]} | own

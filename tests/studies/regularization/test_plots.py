@@ -167,6 +167,21 @@ def test_two_row_orders_are_told_apart_by_their_lines_and_their_differences_stan
     assert above.get_xscale() == below.get_xscale() == "log"
 
 
+def test_what_flips_leave_is_drawn_for_each_way_and_probability():
+    begins = {("view", 0.5): 0.5, ("copy", 0.5): 0.0, ("view", 0.1): 0.125, ("copy", 0.1): 0.0}
+    rows = [
+        (*arm, epoch, metric, begin + epoch / 64)
+        for arm, begin in begins.items()
+        for epoch in (1, 2)
+        for metric in ("left", "seen")
+    ]
+    curves = pd.DataFrame(rows, columns=["batch", "probability", "epoch", "metric", "value"])
+    (axis,) = plots.flips_left(curves).axes
+    drawn = {line.get_label(): (*line.get_xdata(), *line.get_ydata()) for line in axis.lines}
+    assert drawn["view, probability 0.1"] == (1, 2, 0.140625, 0.15625)
+    assert len(drawn) == 4 and len({(line.get_color(), line.get_linestyle()) for line in axis.lines}) == 4
+
+
 def test_figures_are_the_same_bytes_each_time(tmp_path):
     curves, weights = curves_of([1.0, 2.0, 4.0]), RNG.normal(size=(50, 3072))
     for attempt in ("a", "b"):

@@ -265,6 +265,15 @@ def test_learning_rate_agrees_with_its_two_branches(t, n_s, low, span):
     assert twolayer.learning_rate(t, settings) == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
+def test_a_run_is_described_in_cycles():
+    # The published final network: 490 updates an epoch, five cycles of 1,000 but for the last hundred updates.
+    found = twolayer.describe_cycles(49_000, Settings(10, 100, 0.0, 500))
+    assert (found["cycles"], found["updates_per_cycle"], found["updates_per_epoch"]) == (4.9, 1000, 490)
+    assert found["epochs_per_cycle"] == pytest.approx(1000 / 490)
+    # Update 4,899 is 101 before the end of the cycle, where the rate falls by (0.1 − 1e-5) / 500 an update.
+    assert found["last_learning_rate"] == pytest.approx(1e-5 + 101 / 500 * (0.1 - 1e-5))
+
+
 def test_learning_rate_with_equal_bounds_is_constant():
     settings = Settings(epochs=1, batch_size=1, lmbda=0, n_s=7, eta_min=0.001, eta_max=0.001)
     assert (twolayer.learning_rate(np.arange(50), settings) == 0.001).all()
@@ -382,6 +391,25 @@ def test_evaluating_more_often_changes_no_result():
         np.testing.assert_array_equal(array, other)
 
 
+def test_a_run_given_in_updates_may_end_within_an_epoch():
+    """Seven updates of an epoch of four are the first seven of two epochs: the state there is a point of their curves."""
+    short, epochs = small_run(epochs=None, updates=7, evaluate_every=None), small_run(evaluate_every=7)
+    assert {row[0] for row in short.curves} == {7}
+    point = {row[1:3]: row[3] for row in epochs.curves if row[0] == 7}
+    for update, split, metric, value in short.curves:
+        assert value == pytest.approx(point[split, metric], rel=1e-5), update
+    np.testing.assert_array_equal(short.order, epochs.order)
+    whole = small_run(epochs=None, updates=8)
+    np.testing.assert_array_equal(whole.parameters.W1, small_run().parameters.W1)
+
+
+def test_a_state_on_the_way_is_kept_as_if_the_run_ended_there():
+    kept = small_run(keep_after=5).kept
+    for array, other in zip(kept, small_run(epochs=None, updates=5).parameters, strict=True):
+        np.testing.assert_array_equal(array, other)
+    assert small_run(keep_after=8).kept is None and small_run().kept is None
+
+
 def test_training_leaves_its_arguments_alone():
     parameters, images, labels = random_problem(1, n=20)
     for array in (*parameters, images, labels):
@@ -486,6 +514,44 @@ def test_a_run_starts_where_the_one_before_it_left_the_rows():
     np.testing.assert_array_equal(order, replay.row_order(12, earlier))
 
 
+# --- several networks side by side
+
+
+@pytest.mark.parametrize("changes", [{}, {"flip_probability": 0.4}, {"evaluate_every": None}])
+def test_networks_side_by_side_are_trained_as_if_alone(changes):
+    parameters, images, labels = random_problem(1, sizes=(3072, 7, 5), n=20)
+    split = as_split(images, labels)
+    settings = [
+        dataclasses.replace(Settings(2, 5, lmbda, 3, evaluate_every=3), **changes) for lmbda in (0.0, 0.1, 0.1, 1.0)
+    ]
+
+    def start():
+        return {
+            "order": np.random.default_rng(1).permutation(20),
+            "rng": np.random.RandomState(7),
+            "flip_rng": np.random.default_rng(3),
+        }
+
+    runs = twolayer.train_grid(parameters, split, split, settings=settings, **start())
+    for run, one in zip(runs, settings, strict=True):
+        alone = twolayer.train(parameters, split, split, settings=one, **start())
+        for array, other in zip(run.parameters, alone.parameters, strict=True):
+            np.testing.assert_array_equal(array, other)
+        assert (run.training, run.validation, run.curves) == (alone.training, alone.validation, alone.curves)
+        np.testing.assert_array_equal(run.order, alone.order)
+    assert not np.array_equal(runs[0].parameters.W1, runs[1].parameters.W1)
+
+
+def test_networks_side_by_side_differ_in_lambda_alone():
+    parameters, images, labels = random_problem(1, n=20)
+    split = as_split(images, labels)
+    settings = [Settings(1, 5, 0.0, 3), Settings(2, 5, 0.0, 3)]
+    with pytest.raises(ValueError, match=r"differ in lmbda alone; got .*epochs=2"):
+        twolayer.train_grid(
+            parameters, split, split, settings=settings, order=np.arange(20), rng=np.random.RandomState(0)
+        )
+
+
 def test_rows_of_a_split_are_views_of_the_same_images():
     _, images, labels = random_problem(1, n=20)
     whole = as_split(images, labels)
@@ -510,8 +576,9 @@ def test_a_training_set_that_is_no_whole_number_of_batches_is_refused(batch_size
         small_run(batch_size=batch_size)
 
 
-def test_a_run_has_an_epoch_of_batches_as_often_as_it_has_epochs():
+def test_a_run_has_an_epoch_of_batches_as_often_as_it_has_epochs_or_as_many_updates_as_it_is_given():
     assert twolayer.update_count(20, Settings(3, 5, 0.0, 3)) == 12
+    assert twolayer.update_count(20, Settings(None, 5, 0.0, 3, updates=7)) == 7
     assert twolayer.update_count(1, Settings(3, 1, 0.0, 3)) == 3
     with pytest.raises(ValueError, match="the training set has 0 images"):
         twolayer.update_count(0, Settings(3, 5, 0.0, 3))
@@ -528,7 +595,11 @@ def test_an_order_that_is_no_permutation_is_refused(order):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"loss": "hinge"}, {"flip_probability": 1.5}, {"n_s": 0}, {"batch_size": 0}, {"evaluate_every": 0}]
+    "wrong",
+    [
+        *({"loss": "hinge"}, {"flip_probability": 1.5}, {"n_s": 0}, {"batch_size": 0}, {"evaluate_every": 0}),
+        *({"updates": 3}, {"epochs": None}),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     ((name, value),) = wrong.items()

@@ -293,8 +293,14 @@ def study_halving() -> CaseStudy:
     _require(non_strict, kind="jump", left_continuous=True, right_continuous=False, autograd_is_derivative=False)
     _require_one_sided(strict, strict.right)
     _require_one_sided(non_strict, non_strict.left)
-    for name in ("at 0", "below the threshold"):
-        _require(found[name], kind="differentiable", autograd_is_derivative=True)
+    # In float64, where 2^k·1e-6 is rounded no more than 1e-6 is.
+    found |= {f"at {x:g}": diagnose_derivative(halve, x) for x in (-1.0, 1.0)}
+    for name in ("at 0", "at -1", "at 1", "below the threshold"):
+        _require(found[name], kind="differentiable", continuous=True, autograd_is_derivative=True)
+    edges = np.array([sign * THRESHOLD * 2.0**k for k in range(21) for sign in (-1, 1)])
+    jumps = diagnose_sweep(halve, edges)
+    _require_equal("the number of points ±2^k·1e-6 at which ψ jumps", int((jumps["kind"] == "jump").sum()), len(edges))
+    nearest = jumps.iloc[np.abs(edges - 1).argmin()]
 
     grid = halving_grid()
     x = torch.tensor(grid, dtype=torch.float32)
@@ -313,6 +319,7 @@ def study_halving() -> CaseStudy:
 
     inside = found["below the threshold"]
     values = tables["strict"].query("metric == 'value' and x != 0")["value"]
+    zeros, negative = int((values == 0).sum()), int((values < 0).sum())
     answers = [
         {
             "question": "What is ψ in closed form?",
@@ -323,6 +330,14 @@ def study_halving() -> CaseStudy:
             "evidence": "The loops and the closed form agree to the last bit, in value and in autograd's derivative, "
             f"at {len(grid)} numbers (float32, both rules). No x but 0 is sent to 0: the smallest |ψ(x)| among them is "
             f"{values.abs().min():.3g}, and negative x give values down to {values.min():.6g}. {describe(inside)}",
+        },
+        {
+            "question": "Where is ψ discontinuous? At ±1, and at 0?",
+            "answer": f"At none of the three. At ±1 it has the slope {found['at 1'].derivative:.10g}, which is 2^(-20), and at "
+            f"0 the slope {found['at 0'].derivative:g}. It jumps at ±2^k·1e-6; the jump next to 1 is at {nearest['x']:.7g}. "
+            "The published solution sees discontinuities at points such as ±1, and a jump at 0.",
+            "evidence": f"{describe(found['at 1'])} {describe(found['at 0'])} Of the {len(edges)} points ±2^k·1e-6 up to "
+            f"{edges.max():.7g}, the diagnosis finds a jump at all.",
         },
         {
             "question": "Which derivative does autograd return at x = 1e-6 (float32)?",
@@ -352,6 +367,12 @@ def study_halving() -> CaseStudy:
         "halving.jump_size": strict.jump,
         "halving.right_derivative": strict.right.derivative,
         "halving.left_derivative": non_strict.left.derivative,
+        **{f"halving.slope_{name.replace(' ', '_')}": found[name].derivative for name in ("at -1", "at 0", "at 1")},
+        **{f"halving.jump_{name.replace(' ', '_')}": found[name].jump for name in ("at -1", "at 0", "at 1")},
+        "halving.jumps": len(edges),
+        "halving.jump_next_to_1": float(nearest["x"]),
+        "halving.zeros": zeros,
+        "halving.negative_values": negative,
         "halving.closed_form_mismatches": mismatches,
     }
     return CaseStudy("halving", metrics, curves, found, answers)
@@ -391,7 +412,7 @@ def study_step(*, generator: torch.Generator) -> CaseStudy:
         {
             "question": "Is φ continuous?",
             "answer": f"No. It jumps by {at_zero.jump:g} at 0, where it is right-continuous; it is continuous "
-            "everywhere else. The published solution calls it continuous, which is an error.",
+            "everywhere else. The published solution says so too, if loosely: continuous, with the exception of x = 0.",
             "evidence": describe(at_zero),
         },
         {

@@ -11,7 +11,11 @@ from gradlab.studies.autodiff.config import Config
 _METRICS = {
     "jump": ["two_branches", "three_branches"],
     "power": ["plain", "branch"],
-    "halving": ["strict", "non_strict", "closed_form_mismatches"],
+    "halving": [
+        *("strict", "non_strict"),
+        *(f"{what}_at_{x}" for what in ("slope", "jump") for x in (-1, 0, 1)),
+        *("jumps", "jump_next_to_1", "zeros", "negative_values", "closed_form_mismatches"),
+    ],
     "step": [
         "everywhere",
         "jump_size",

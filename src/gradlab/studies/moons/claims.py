@@ -1,10 +1,11 @@
 """What the results say."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from gradlab.engine.material import Material
+from gradlab.engine.material import Material, compare_runs
 from gradlab.engine.results import CellResult
-from gradlab.lab.stats import compare_pairs, summarise_arm
+from gradlab.lab.stats import PairedComparison, summarise_arm
+from gradlab.studies.moons.config import Config
 
 
 def _state_replay(material: Material) -> str | None:
@@ -35,28 +36,33 @@ def _state_held_out(material: Material) -> str | None:
 
 
 def _state_gap(material: Material) -> str | None:
-    cells = _done(material)
-    if not cells:
-        return None
-    lower, open_, higher = [], [], []
-    for cell in cells:
-        gap = compare_pairs(_runs(cell, "held_out_accuracy"), _runs(cell, "train_accuracy"))
-        if gap.interval is None:
+    told: dict[int, list[str]] = {-1: [], 1: [], 0: []}
+    for noise, name in _GAPS.items():
+        gap = material.comparison(name)
+        if gap is None or gap.interval is None:
             continue
         low, high = gap.interval
-        text = f"{_noise(cell):g} ({gap.mean:+.2f} [{low:+.2f}, {high:+.2f}])".replace("-", "−")
-        {-1: lower, 0: open_, 1: higher}[gap.direction].append(text)
-    says = [
-        f"{verdict} with a noise of {_list(texts)}"
-        for verdict, texts in (("lower", lower), ("higher", higher), ("not told apart", open_))
-        if texts
-    ]
+        text = f"{noise:g} ({gap.mean:+.2f} [{low:+.2f}, {high:+.2f}])".replace("-", "−")
+        told[gap.direction].append(text)
+    words = {-1: "lower", 1: "higher", 0: "not told apart"}
+    says = [f"{words[direction]} with a noise of {_list(texts)}" for direction, texts in told.items() if texts]
     if not says:
         return None
     return (
         f"Against the training accuracy of the same network, the held-out accuracy is {'; '.join(says)}. Differences are in "
-        "percentage points, over pairs of the same seed."
+        "percentage points, over pairs of the same seed, with intervals adjusted for all comparisons of the report; each seed "
+        "has points of its own, so that the intervals hold their sampling too."
     )
+
+
+def _compare_splits(noise: float) -> Callable[[Material], PairedComparison | None]:
+    def compare(material: Material) -> PairedComparison | None:
+        cell = f"noise-{noise}"
+        if cell not in material.done("corrected"):
+            return None
+        return compare_runs(*(material.runs(f"{cell}.{split}_accuracy") for split in ("held_out", "train")))
+
+    return compare
 
 
 def _done(material: Material) -> list[CellResult]:
@@ -80,6 +86,10 @@ def _print_arm(runs: Sequence[float]) -> str:
 def _list(texts: Sequence[str]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
+
+# The gap of each noise that the study has by default; the family of comparisons is fixed before anything runs.
+_GAPS = {noise: f"held-out − training accuracy, noise {noise:g}" for noise in Config().corrected.noises}
+COMPARISONS = {name: _compare_splits(noise) for noise, name in _GAPS.items()}
 
 CONCLUSIONS = {
     _state_replay: ("published/demo",),

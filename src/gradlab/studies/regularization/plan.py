@@ -7,8 +7,10 @@ Published: as the notebook ran them. It shuffles a training set in place: `three
 `one_cycle` left, and each run of the searches from the one that the run before it left.
 
 Corrected: the check by overfitting on the 100 images that the notebook's text means, λ chosen by the mean validation accuracy
-of several seeds, and the final network and two variants of it over more seeds, which alone read the test set. One more cell
-shows what the order of the rows, which the notebook hides, does to its search.
+of several seeds, and the final network and others like it over more seeds, which alone read the test set: one whose last cycle
+of the learning rate is complete, with this λ, with the published one, and in the published stream; and two variants. Two more
+cells show what the order of the rows, which the notebook hides, does to its search, and what its binary cross-entropy and its
+flips do.
 """
 
 from collections.abc import Sequence
@@ -23,12 +25,15 @@ from gradlab.studies.regularization.search import lambda_grid
 _BATCH_1, _BATCH_2 = [0, 10000], [10000, 20000]
 _SEARCH_ROWS = {"train_rows": [5000, 50000], "validation_rows": [0, 5000]}
 _FINAL_ROWS = {"train_rows": [1000, 50000], "validation_rows": [0, 1000]}
+_FINAL_IMAGES = 49000
+_AT_PUBLISHED_LAMBDA = "final_complete_at_published_lambda"
 _OVERFIT_VALIDATION_ROWS = [100, 150]
 # Curves of the corrected final networks have four points in a rise of the learning rate: they cost as much as the training.
 _CURVE_POINTS = 4
 
 _SETS = ("training", "validation", "test")
 _RUN_METRICS = [f"{images}_{what}" for images in _SETS for what in ("accuracy", "loss")]
+_CYCLES = ["updates_per_epoch", "updates_per_cycle", "epochs_per_cycle", "cycles", "last_learning_rate"]
 
 _cell = partial(Cell, study="regularization")
 _choose = partial(_cell, figures=["search.svg"], resources=Resources(memory=1000, minutes=10, local=True))
@@ -39,7 +44,13 @@ def cells(config: Config) -> list[Cell]:
     """Return the cells that a configuration asks for."""
     published = _plan_published(config)
     coarse_runs = next(cell for cell in published if cell.name == "coarse").reads["runs"]
-    return published + _plan_corrected(config) + [_plan_row_order(config, coarse_runs)]
+    return [
+        *published,
+        *_plan_corrected(config),
+        *_plan_complete_at_published_lambda(config),
+        _plan_row_order(config, coarse_runs),
+        _plan_notebook_code(config),
+    ]
 
 
 def _plan_published(config: Config) -> list[Cell]:
@@ -170,11 +181,14 @@ def _plan_corrected(config: Config) -> list[Cell]:
                 "refined_points": corrected.fine_points,
             },
             reads={"runs": [run.key for run in runs]},
-            metrics=_measure(search, ["best_lambda", "mean_validation_accuracies", "not_told_apart"]),
+            metrics=_measure(
+                search, ["best_lambda", "mean_validation_accuracies", "pooled_sd", "p_values", "not_told_apart"]
+            ),
         )
         planned += [*runs, choice]
     variants: dict[str, dict[str, Any]] = {
         "final": {},
+        "final_complete": _complete_cycles(config),
         "variant-flips": {"flip_probability": corrected.flip_probability},
         "variant-binary_cross_entropy": {"loss": "binary_cross_entropy"},
     }
@@ -191,12 +205,43 @@ def _plan_corrected(config: Config) -> list[Cell]:
                     reads={"search": "regularization/corrected/fine"},
                     evaluate_every=config.final.n_s // _CURVE_POINTS,
                     n_s=config.final.n_s,
-                    epochs=config.final.epochs,
-                    **_seeded(config, seed),
-                    **variation,
+                    **{"epochs": config.final.epochs, **_seeded(config, seed), **variation},
                 )
             )
     return planned
+
+
+def _plan_complete_at_published_lambda(config: Config) -> list[Cell]:
+    """Plan the published final network with its last cycle completed: in the published stream, and under the seeds.
+
+    Each run is evaluated where the published one is cut off, and at its end.
+    """
+    published = config.final.epochs * _FINAL_IMAGES // config.batch_size
+    runs = {"final_complete_in_published_stream": ("final_complete_in_published_stream", {})}
+    for seed in config.corrected.seeds:
+        runs[f"{_AT_PUBLISHED_LAMBDA}-{seed}"] = (_AT_PUBLISHED_LAMBDA, _seeded(config, seed))
+    return [
+        _plan_training(
+            config,
+            protocol="corrected",
+            name=name,
+            cell=cell,
+            **_FINAL_ROWS,
+            lmbda=None,
+            reads={"search": "regularization/published/fine"},
+            n_s=config.final.n_s,
+            evaluate_every=config.final.n_s // _CURVE_POINTS,
+            cut_off=published,
+            **_complete_cycles(config),
+            **seeded,
+        )
+        for name, (cell, seeded) in runs.items()
+    ]
+
+
+def _complete_cycles(config: Config) -> dict[str, Any]:
+    """Return the length of a run of whole cycles, in updates."""
+    return {"epochs": None, "updates": 2 * config.final.n_s * config.final.cycles}
 
 
 def _plan_row_order(config: Config, runs: str | Sequence[str]) -> Cell:
@@ -222,6 +267,23 @@ def _plan_row_order(config: Config, runs: str | Sequence[str]) -> Cell:
     )
 
 
+def _plan_notebook_code(config: Config) -> Cell:
+    measured = [
+        *(f"backward_error.{what}" for what in ("cross_entropy", "as_written", "with_mean", "corrected")),
+        *(f"cost_of_set_twice.{what}" for what in ("as_written", "corrected")),
+        *(f"loss_at.{outputs}" for outputs in ("softmax", "sigmoid")),
+        *(f"left_mirrored.{what}" for what in ("view", "copy")),
+    ]
+    return _on_images(
+        protocol="corrected",
+        name="notebook_code",
+        notebook="notebook_code",
+        parameters={"flip_probability": config.corrected.flip_probability, "batch_size": config.batch_size},
+        metrics=_measure("notebook_code", measured),
+        figures=["flips.svg"],
+    )
+
+
 def _plan_training(
     config: Config,
     *,
@@ -237,15 +299,18 @@ def _plan_training(
     """Plan one run of the two-layer network; unless `evaluate_every` is given, curves have ten points in `n_s` updates."""
     seeded = {} if seed is None else {"seed": seed}
     given = {"cell": cell, "evaluate_every": n_s // 10, **_schedule(config, n_s), **parameters, **seeded}
+    measured = ["lambda", *(metric for metric in _RUN_METRICS if test or not metric.startswith("test")), "updates"]
+    if "cut_off" in given:
+        measured.append("cut_off_test_accuracy")
+    if given["eta_min"] < given["eta_max"]:
+        measured += _CYCLES
     return _on_images(
         protocol=protocol,
         name=name,
         notebook="two_layer",
         parameters=given if test else given | {"test": False},
         reads=reads or {},
-        metrics=_measure(
-            cell, ["lambda", *(metric for metric in _RUN_METRICS if test or not metric.startswith("test"))]
-        ),
+        metrics=_measure(cell, measured),
         figures=["curves.svg", "learning_rate.svg", "weights.svg"],
         replicates=[] if seed is None else [seed],
         resources=Resources(memory=3000, minutes=15),

@@ -185,6 +185,27 @@ def row_orders(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+def flips_left(curves: pd.DataFrame) -> Figure:
+    """Draw the share of the training set that is mirrored after each epoch.
+
+    Parameters
+    ----------
+    curves
+        Columns batch ("view" or "copy"), probability, epoch, metric, value; the rows with the metric `left` are drawn.
+    """
+    figure, (axis,) = panels(1, 1, width=6.4, height=3.2)
+    left = curves[curves["metric"] == "left"]
+    for (batch, probability), shares in left.groupby(["batch", "probability"], sort=False):
+        colour = COLOURS[left["probability"].unique().tolist().index(probability)]
+        line = PUBLISHED if batch == "view" else REPRODUCED
+        label = f"{batch}, probability {probability:g}"
+        axis.plot(shares["epoch"], shares["value"], color=colour, label=label, marker="o", markersize=4, **line)
+    axis.set(xlabel="epoch", ylabel="share mirrored after it", ylim=(-0.03, 0.6))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(fontsize="small", loc="center right")
+    return figure
+
+
 def compare_searches(searches: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw validation accuracy against λ, ours and the published one, in a panel for each search.
 

@@ -1,44 +1,10 @@
-"""The search for λ: grids, the runs of a grid, and the choice of one λ from their validation accuracies (C)."""
+"""The search for λ: its grids, and what the order of the rows does to it (C)."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from gradlab.studies.regularization import twolayer
-
-# Accuracies are shares of at most some 10⁵ images: means that differ by less than this differ by rounding only.
-_DECIMALS = 12
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The λ chosen from searches of one grid under several seeds.
-
-    Attributes
-    ----------
-    seeds
-        The number of each seed.
-    lambdas : ndarray, shape (points,)
-        The grid.
-    accuracies : ndarray, shape (seeds, points)
-        Validation accuracies.
-    means : ndarray, shape (points,)
-        Their means over the seeds.
-    best
-        The place of the highest mean in the grid.
-    best_of_each_seed
-        The place of the highest accuracy of each seed alone.
-    """
-
-    seeds: tuple[int, ...]
-    lambdas: np.ndarray
-    accuracies: np.ndarray
-    means: np.ndarray
-    best: int
-    best_of_each_seed: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -114,104 +80,6 @@ def find_metric(metrics: Mapping[str, Any], name: str) -> Any:
     if len(found) != 1:
         raise KeyError(f"expected one metric <cell>.{name}, found {found or 'none'} among {sorted(metrics)}")
     return metrics[found[0]]
-
-
-def train_grid(
-    parameters: twolayer.Parameters,
-    training: twolayer.Split,
-    validation: twolayer.Split,
-    *,
-    settings: Sequence[twolayer.Settings],
-    order: np.ndarray,
-    rng: twolayer.Stream,
-) -> list[twolayer.Run]:
-    """Train one run after the other, all from the same start, so that they differ in their settings only.
-
-    Parameters
-    ----------
-    parameters, training, validation, order
-        As for `twolayer.train`; every run begins with these parameters and this order.
-    settings
-        The settings of each run, such as one for each λ of a grid; without flips.
-    rng
-        The stream of the permutations. Every run draws from a copy of it as it stands here, and so sees the images in
-        the same order as the others; the stream itself is not moved.
-
-    Returns
-    -------
-    list of Run
-        In the order of `settings`.
-    """
-    return [
-        twolayer.train(parameters, training, validation, settings=one, order=order, rng=copy.deepcopy(rng))
-        for one in settings
-    ]
-
-
-def choose_lambda(seeds: Sequence[int], found: Sequence[Mapping[str, Any]]) -> Choice:
-    """Choose the λ with the highest mean validation accuracy over the seeds, the first one where several are equal.
-
-    Parameters
-    ----------
-    seeds
-        The number of each seed.
-    found
-        The metrics of each seed's search, in the same order: `<cell>.lambdas` and `<cell>.validation_accuracies`.
-
-    Raises
-    ------
-    ValueError
-        If there is not one search for each seed, a seed is given twice, the grids differ, or an accuracy is missing.
-    """
-    if len(seeds) != len(found) or len(set(seeds)) != len(seeds) or not len(seeds):
-        raise ValueError(f"got {len(found)} searches for the seeds {list(seeds)}; give one search for each seed")
-    grids = [list(find_metric(metrics, "lambdas")) for metrics in found]
-    accuracies = [list(find_metric(metrics, "validation_accuracies")) for metrics in found]
-    for seed, grid, row in zip(seeds, grids, accuracies, strict=True):
-        if grid != grids[0]:
-            raise ValueError(
-                f"seed {seed} searched the grid {grid}, but seed {seeds[0]} searched {grids[0]}; "
-                "only searches of one grid can be compared: run them with the same lambdas"
-            )
-        if len(row) != len(grid):
-            raise ValueError(
-                f"seed {seed} has {len(row)} validation accuracies for {len(grid)} λ; run its search again"
-            )
-    best_of_each_seed = tuple(best_index(row) for row in accuracies)
-    table = np.array(accuracies, dtype=float)  # (seeds, points)
-    means = table.mean(axis=0)
-    return Choice(
-        seeds=tuple(seeds),
-        lambdas=np.array(grids[0], dtype=float),
-        accuracies=table,
-        means=means,
-        best=best_index(means.round(_DECIMALS)),
-        best_of_each_seed=best_of_each_seed,
-    )
-
-
-def not_told_apart(choice: Choice, directions: Sequence[int | None]) -> list[float]:
-    """Return the other λ that the seeds do not tell apart from the chosen one, in the order of the grid.
-
-    Parameters
-    ----------
-    choice
-        The chosen λ among its grid.
-    directions
-        For each λ of the grid the side of 0 on which the interval of its mean paired difference to the chosen one lies:
-        1 or -1, 0 where the interval holds 0, None where the seeds give no interval. The entry of the chosen λ itself
-        is not looked at.
-
-    Returns
-    -------
-    list of float
-        Every other λ whose interval holds 0, and every one without an interval: nothing tells it apart.
-    """
-    return [
-        float(lmbda)
-        for place, (lmbda, direction) in enumerate(zip(choice.lambdas, directions, strict=True))
-        if place != choice.best and not direction
-    ]
 
 
 def compare_orders(left_order: Sequence[float], data_order: Sequence[float]) -> OrderEffect:

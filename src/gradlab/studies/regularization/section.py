@@ -11,7 +11,16 @@ from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Gallery, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
 from gradlab.report.text import print_interval, print_runs, print_spread
-from gradlab.studies.regularization.claims import VARIANTS, compare_variant
+from gradlab.studies.regularization.claims import (
+    AGAINST_FINAL,
+    AT_PUBLISHED_LAMBDA,
+    COMPLETE,
+    COMPLETE_IN_STREAM,
+    VARIANTS,
+    WHAT_CUTTING_OFF_COSTS,
+    describe_choice,
+    describe_sampling,
+)
 from gradlab.studies.regularization.plots import compare_searches
 
 
@@ -23,6 +32,7 @@ def show(material: Material) -> list[Block]:
         + _show_overfitting(material)
         + _show_choice(material)
         + _show_final(material)
+        + _show_notebook_code(material)
     )
 
 
@@ -121,29 +131,62 @@ def _show_choice(material: Material) -> list[Block]:
     blocks: list[Block] = []
     for name, cell in cells.items():
         found = {metric.partition(".")[2]: value for metric, value in cell.metrics.items()}
-        rows = zip(found["lambdas"], found["mean_validation_accuracies"], strict=True)
-        alike = found["not_told_apart"]
+        rows = zip(found["lambdas"], found["mean_validation_accuracies"], found["p_values"], strict=True)
+        alike, spread = found["not_told_apart"], found["pooled_sd"]
         blocks += [
             show_figure(cell, "search", f"The {name} search: every seed as a dot, and the mean."),
             Table(
-                f"The {name} search: validation accuracy, mean of {len(cell.parameters['seeds'])} seeds. Chosen: "
-                f"{found['best_lambda']:.4g}. Its paired difference to {len(alike)} other λ has an interval that holds 0.",
-                ["λ", "Mean validation accuracy", "Against the chosen λ"],
+                f"The {name} search: {describe_choice(cell)}"
+                + ("" if spread is None else f"; standard deviation over the seeds, pooled over the grid: {spread:.4f}")
+                + ".",
+                ["λ", "Mean validation accuracy", "p (adjusted)", "Against the chosen λ"],
                 [
                     [
                         lmbda,
                         cite(accuracy, cell),
+                        None if p_value is None else f"{p_value:.2g}",
                         "chosen" if lmbda == found["best_lambda"] else "not told apart" if lmbda in alike else "lower",
                     ]
-                    for lmbda, accuracy in rows
+                    for lmbda, accuracy, p_value in rows
                 ],
             ),
         ]
-    return [Heading("Corrected: λ chosen over several seeds"), *blocks] if blocks else []
+    if not blocks:
+        return []
+    return [
+        Heading("Corrected: λ chosen over several seeds"),
+        Text(
+            "Every λ is held against the one with the highest mean by Dunnett's one-sided test: one variance for all λ, one "
+            "error rate for all comparisons. With as many seeds for each λ this is Hsu's comparison with the best, which "
+            "allows for the best being chosen by the same accuracies. With one seed nothing is told apart."
+        ),
+        *blocks,
+        *_show_shared_images(material),
+    ]
+
+
+def _show_shared_images(material: Material) -> list[Block]:
+    """Say how many validation images of the final network are among those that chose λ."""
+    final, search = material.find("corrected/final-*"), material.find("corrected/fine-*")
+    if not final or not search:
+        return []
+    (start, end), (first, last) = (cells[0].parameters["validation_rows"] for cells in (final, search))
+    shared = max(0, min(end, last) - max(start, first))
+    return [
+        Text(
+            f"Of the {end - start:,} validation images of the final network, {shared:,} are among the {last - first:,} that "
+            "chose λ: its validation accuracy flatters it. The test images had no part in the choice."
+        )
+    ]
 
 
 def _show_final(material: Material) -> list[Block]:
-    arms = {"final": "final", **VARIANTS}
+    arms = {
+        "final": "final",
+        COMPLETE: "final, last cycle complete",
+        AT_PUBLISHED_LAMBDA: "the same, published λ",
+        **VARIANTS,
+    }
     runs = {cell: material.runs(f"{cell}.test_accuracy") for cell in arms}
     runs = {cell: found for cell, found in runs.items() if any(value is not None for value in found.values())}
     if not runs:
@@ -165,14 +208,14 @@ def _show_final(material: Material) -> list[Block]:
                 print_interval(arm.mean_interval) or arm.method,
             ]
         )
-    comparisons = {f"{words} − final": compare_variant(material, variant) for variant, words in VARIANTS.items()}
-    compared = {
-        f"{words} − final": _cells_of(material, variant) + _cells_of(material, "final")
-        for variant, words in VARIANTS.items()
-    }
+    names = [WHAT_CUTTING_OFF_COSTS, *AGAINST_FINAL.values()]
+    comparisons = {name: material.comparison(name) for name in names}
+    compared = {name: _cells_of(material, cell) + _cells_of(material, "final") for cell, name in AGAINST_FINAL.items()}
+    compared[WHAT_CUTTING_OFF_COSTS] = _cells_of(material, AT_PUBLISHED_LAMBDA)
+    first = summarise_arm(list(next(iter(runs.values())).values()))
     published = material.published_text("final.test_accuracy")
     blocks: list[Block] = [
-        Heading("Corrected: the final network and its variants, several seeds"),
+        Heading("Corrected: the final network, its last cycle complete, and its variants, several seeds"),
         Table(
             "The test set is read once, at the end of each run: mean ± standard deviation over the seeds, which vary "
             "the initial weights and the order of the images; the interval is the 95 % t interval of the mean.",
@@ -202,7 +245,58 @@ def _show_final(material: Material) -> list[Block]:
             caption="Every run, the mean and its 95 % interval; published: hollow diamond.",
         ),
     ]
-    return blocks + show_comparisons(comparisons, compared, quantity="test accuracy")
+    if first.mean is not None:
+        blocks.append(Text(describe_sampling(first.mean)))
+    return blocks + show_comparisons(comparisons, compared, quantity="test accuracy") + _show_stream(material)
+
+
+def _show_stream(material: Material) -> list[Block]:
+    """Show what finishing the last cycle does to the published run."""
+    cell, final = material.done("corrected").get(COMPLETE_IN_STREAM), material.done().get("final")
+    if cell is None:
+        return []
+    runs = {"as published": (final, "final"), "last cycle complete (ours)": (cell, COMPLETE_IN_STREAM)}
+    return [
+        Table(
+            "The published final network, and the same random stream until its last cycle of the learning rate is complete.",
+            ["Run", "Updates", "Cycles", "Validation accuracy", "Test accuracy"],
+            [
+                [
+                    words,
+                    *(cite(run.metrics[f"{name}.{metric}"], run) for metric in ("updates", "cycles", *_ACCURACIES[1:])),
+                ]
+                for words, (run, name) in runs.items()
+                if run is not None
+            ],
+        ),
+        show_figure(cell, "curves", "Cost, loss and accuracy over updates, with the last cycle complete."),
+    ]
+
+
+def _show_notebook_code(material: Material) -> list[Block]:
+    cell = material.done("corrected").get("notebook_code")
+    if cell is None:
+        return []
+    found = {name.removeprefix("notebook_code."): value for name, value in cell.metrics.items()}
+    costs = {
+        "cross-entropy, as written": (found["backward_error.cross_entropy"], None),
+        "binary cross-entropy, as written": (found["backward_error.as_written"], found["cost_of_set_twice.as_written"]),
+        "the same, divided by the number of images": (found["backward_error.with_mean"], None),
+        "binary cross-entropy, ours": (found["backward_error.corrected"], found["cost_of_set_twice.corrected"]),
+    }
+    return [
+        Heading("What the notebook's binary cross-entropy and flips do"),
+        Table(
+            "The code that is never trained with, written out and measured: relative error of the backward pass against "
+            "differences of the cost, and the cost of the same images twice over their cost once.",
+            ["Cost", "Error of the backward pass", "Images twice"],
+            [
+                [words, cite(f"{error:.2g}", cell), None if twice is None else cite(f"{twice:.4g}", cell)]
+                for words, (error, twice) in costs.items()
+            ],
+        ),
+        show_figure(cell, "flips", "The share of the training set that is mirrored after each epoch of flips."),
+    ]
 
 
 def _cells_of(material: Material, arm: str) -> list[CellResult]:

@@ -5,7 +5,7 @@ batch gathers the rows that it needs. The derivative of each rule stands directl
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
@@ -53,8 +53,11 @@ class Settings:
 
     Attributes
     ----------
-    epochs, batch_size
-        Passes over the training set and images in an update; `batch_size` divides the size of the training set.
+    epochs, updates
+        The length of a run, in passes over the training set or in updates: one of the two, the other is None. A run of so
+        many updates may end within a pass.
+    batch_size
+        Images in an update; it divides the size of the training set.
     lmbda
         λ ≥ 0, the weight of the penalty λ·(‖W1‖² + ‖W2‖²).
     n_s
@@ -66,10 +69,12 @@ class Settings:
     flip_probability
         The probability with which an image is mirrored left to right, drawn anew for each image in each epoch.
     evaluate_every
-        Updates between two evaluations for the curves.
+        Updates between two evaluations for the curves; None: the last state alone is evaluated.
+    keep_after
+        Updates after which the state is kept, beside the last one; None: nowhere.
     """
 
-    epochs: int
+    epochs: int | None
     batch_size: int
     lmbda: float
     n_s: int
@@ -77,12 +82,16 @@ class Settings:
     eta_max: float = 0.1
     loss: str = "cross_entropy"
     flip_probability: float = 0.0
-    evaluate_every: int = 50
+    evaluate_every: int | None = 50
+    updates: int | None = None
+    keep_after: int | None = None
 
     def __post_init__(self):
         _check_loss(self.loss)
-        for name in ("batch_size", "n_s", "evaluate_every"):
-            if getattr(self, name) < 1:
+        if (self.epochs is None) == (self.updates is None):
+            raise ValueError(f"epochs is {self.epochs} and updates is {self.updates}; give exactly one of them")
+        for name in ("batch_size", "n_s", "evaluate_every", "updates"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number of at least 1")
         if not 0 <= self.flip_probability <= 1:
             raise ValueError(f"flip_probability is {self.flip_probability}; give a probability, from 0 to 1")
@@ -147,6 +156,8 @@ class Run:
         first update, after every `evaluate_every` updates and after the last one, where `update` counts the updates
         done; and `learning_rate` under the split "train", the rate that the next update uses. In float32 up to the last
         evaluation, which is in float64.
+    kept
+        The state after `keep_after` updates; None where that is nowhere, or no earlier than the end.
     """
 
     parameters: Parameters
@@ -154,6 +165,7 @@ class Run:
     training: Evaluation
     validation: Evaluation
     curves: list[tuple[int, str, str, float]]
+    kept: Parameters | None = None
 
 
 def init_parameters(*, rng: Stream, sizes: tuple[int, int, int] = SIZES) -> Parameters:
@@ -405,7 +417,26 @@ def update_count(n: int, settings: Settings) -> int:
             f"the training set has {n} images, which is no whole number of batches of {settings.batch_size}; "
             "change train_rows or batch_size"
         )
-    return settings.epochs * (n // settings.batch_size)
+    return settings.epochs * (n // settings.batch_size) if settings.updates is None else settings.updates
+
+
+def describe_cycles(n: int, settings: Settings) -> dict[str, float]:
+    """Return the length of a cycle of the learning rate in a run on `n` images, and how many of them it makes.
+
+    Returns
+    -------
+    dict
+        `updates_per_epoch`, `updates_per_cycle`, `epochs_per_cycle`; `cycles`, which is no whole number where the run ends
+        within one; and `last_learning_rate`, that of the last update.
+    """
+    updates, per_cycle, per_epoch = update_count(n, settings), 2 * settings.n_s, n / settings.batch_size
+    return {
+        "updates_per_epoch": per_epoch,
+        "updates_per_cycle": per_cycle,
+        "epochs_per_cycle": per_cycle / per_epoch,
+        "cycles": updates / per_cycle,
+        "last_learning_rate": float(learning_rate(updates - 1, settings)),
+    }
 
 
 def train(
@@ -418,7 +449,25 @@ def train(
     rng: Stream,
     flip_rng: Stream | None = None,
 ) -> Run:
+    """Train one network; the parameters are those of `train_grid`, but for `settings`, which are those of the one run."""
+    (run,) = train_grid(parameters, training, validation, settings=[settings], order=order, rng=rng, flip_rng=flip_rng)
+    return run
+
+
+def train_grid(
+    parameters: Parameters,
+    training: Split,
+    validation: Split,
+    *,
+    settings: Sequence[Settings],
+    order: np.ndarray,
+    rng: Stream,
+    flip_rng: Stream | None = None,
+) -> list[Run]:
     """Train by stochastic gradient descent: each epoch shuffles the rows' order and goes through it in batches (C).
+
+    Several runs that differ in λ alone go side by side: they start from the same parameters and see the same batches, so
+    that each batch is gathered from the training set once for all of them. A run is the same as if it were trained alone.
 
     Parameters
     ----------
@@ -427,7 +476,7 @@ def train(
     training, validation
         The splits; only `training` is trained on.
     settings
-        How to train.
+        How to train each network.
     order : ndarray of int, shape (n,)
         A permutation of the rows: the order that the training set has before the first shuffle. Every epoch draws one
         permutation p of 0 … n − 1 and goes on with `order[p]`: the order that rearranging the images would give.
@@ -441,71 +490,113 @@ def train(
 
     Returns
     -------
-    Run
-        A run that diverges is carried to its end; it shows in its losses.
+    list of Run
+        In the order of `settings`. A run that diverges is carried to its end; it shows in its losses.
 
     Raises
     ------
     ValueError
-        If `batch_size` does not divide the training set, `order` is no permutation of its rows, or flips have no stream.
+        If `settings` differ in more than λ, `batch_size` does not divide the training set, `order` is no permutation of
+        its rows, or flips have no stream.
     """
     n = len(training.labels)
-    updates = update_count(n, settings)
-    if settings.flip_probability > 0 and flip_rng is None:
+    shared = settings[0]
+    if any(replace(one, lmbda=shared.lmbda) != shared for one in settings):
+        raise ValueError(f"networks that are trained side by side differ in lmbda alone; got {list(settings)}")
+    updates = update_count(n, shared)
+    if shared.flip_probability > 0 and flip_rng is None:
         raise ValueError(
-            f"flip_probability is {settings.flip_probability}, but flip_rng is None; "
+            f"flip_probability is {shared.flip_probability}, but flip_rng is None; "
             "give the flips a stream of their own, or set flip_probability to 0"
         )
     if not np.array_equal(np.sort(order), np.arange(n)):
         raise ValueError(f"order, with {len(order)} entries, is not a permutation of the {n} rows of the training set")
-    parameters = Parameters(*(array.copy() for array in parameters))
-    batch = np.empty((settings.batch_size, training.images.shape[1]), dtype=training.images.dtype)
-    penalised = {"lmbda": settings.lmbda, "loss": settings.loss}
-    curves: list[tuple[int, str, str, float]] = []
-    states: dict[int, Parameters] = {}  # by the updates done; waiting to be evaluated together
-
-    def record_curves() -> None:
-        evaluated = [
-            evaluate(list(states.values()), split.curve_images, split.labels, **penalised)
-            for split in (training, validation)
-        ]
-        for done, on_training, on_validation in zip(states, *evaluated, strict=True):
-            curves.extend(_rows(done, "train", on_training) + _rows(done, "validation", on_validation))
-            curves.append((done, "train", "learning_rate", float(learning_rate(done, settings))))
-        states.clear()
-
-    update = 0
+    networks = [_Network(parameters, training, validation, one) for one in settings]
+    batch = np.empty((shared.batch_size, training.images.shape[1]), dtype=training.images.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(settings.epochs):
-            order = order[rng.permutation(n)]
-            flipped = flip_rng.random(n) < settings.flip_probability if settings.flip_probability > 0 else None
-            for start in range(0, n, settings.batch_size):
-                if update % settings.evaluate_every == 0:
-                    states[update] = parameters.astype(training.curve_images.dtype)
-                    if len(states) == _STATES:
-                        record_curves()
-                stop = start + settings.batch_size
-                rows = order[start:stop]
-                # No row is out of range, so "clip" changes none; the default mode fills `out` by way of a copy.
-                np.take(training.images, rows, axis=0, out=batch, mode="clip")
-                if flipped is not None:
-                    batch[flipped[start:stop]] = flip_horizontally(batch[flipped[start:stop]])
-                slopes = gradients(parameters, batch, training.labels[rows], **penalised)
-                _descend(parameters, slopes, learning_rate(update, settings))
-                update += 1
-    if states:
-        record_curves()
-    (on_training,) = evaluate([parameters], training.images, training.labels, **penalised)
-    (on_validation,) = evaluate([parameters], validation.images, validation.labels, **penalised)
-    curves.extend(_rows(updates, "train", on_training) + _rows(updates, "validation", on_validation))
-    return Run(parameters=parameters, order=order, training=on_training, validation=on_validation, curves=curves)
+        for update in range(updates):
+            start = update * shared.batch_size % n
+            if start == 0:
+                order = order[rng.permutation(n)]
+                flipped = flip_rng.random(n) < shared.flip_probability if shared.flip_probability > 0 else None
+            if shared.evaluate_every is not None and update % shared.evaluate_every == 0:
+                for network in networks:
+                    network.record(update)
+            if update == shared.keep_after:
+                for network in networks:
+                    network.keep()
+            stop = start + shared.batch_size
+            rows = order[start:stop]
+            # No row is out of range, so "clip" changes none; the default mode fills `out` by way of a copy.
+            np.take(training.images, rows, axis=0, out=batch, mode="clip")
+            if flipped is not None:
+                batch[flipped[start:stop]] = flip_horizontally(batch[flipped[start:stop]])
+            eta = learning_rate(update, shared)
+            for network in networks:
+                network.step(batch, training.labels[rows], eta)
+    return [network.finish(updates, order) for network in networks]
 
 
-def _descend(parameters: Parameters, slopes: Parameters, eta: float) -> None:
-    """Subtract η · slope from every parameter, in place; `slopes` is used up."""
-    for parameter, slope in zip(parameters, slopes, strict=True):
-        slope *= eta
-        parameter -= slope
+class _Network:
+    """A network in training, and its curves so far.
+
+    Points of the curves wait as states, of which several are evaluated together.
+    """
+
+    def __init__(self, parameters: Parameters, training: Split, validation: Split, settings: Settings):
+        self._parameters = Parameters(*(array.copy() for array in parameters))
+        self._splits = {"train": training, "validation": validation}
+        self._settings = settings
+        self._penalised = {"lmbda": settings.lmbda, "loss": settings.loss}
+        self._curves: list[tuple[int, str, str, float]] = []
+        self._states: dict[int, Parameters] = {}  # by the updates done
+        self._kept: Parameters | None = None
+
+    def step(self, images: np.ndarray, labels: np.ndarray, eta: float) -> None:
+        """Make one update with the learning rate `eta`."""
+        slopes = gradients(self._parameters, images, labels, **self._penalised)
+        for parameter, slope in zip(self._parameters, slopes, strict=True):
+            slope *= eta
+            parameter -= slope
+
+    def record(self, update: int) -> None:
+        """Make a point of the curves from the state before an update."""
+        self._states[update] = self._parameters.astype(self._splits["train"].curve_images.dtype)
+        if len(self._states) == _STATES:
+            self._evaluate_states()
+
+    def keep(self) -> None:
+        """Keep the state as it is now."""
+        self._kept = Parameters(*(array.copy() for array in self._parameters))
+
+    def finish(self, updates: int, order: np.ndarray) -> Run:
+        """Evaluate what waits, and the last state in float64."""
+        if self._states:
+            self._evaluate_states()
+        ends = {}
+        for name, split in self._splits.items():
+            (ends[name],) = evaluate([self._parameters], split.images, split.labels, **self._penalised)
+            self._curves.extend(_rows(updates, name, ends[name]))
+        return Run(
+            self._parameters,
+            order,
+            training=ends["train"],
+            validation=ends["validation"],
+            curves=self._curves,
+            kept=self._kept,
+        )
+
+    def _evaluate_states(self) -> None:
+        states = list(self._states.values())
+        evaluated = [
+            evaluate(states, split.curve_images, split.labels, **self._penalised) for split in self._splits.values()
+        ]
+        for update, *on_splits in zip(self._states, *evaluated, strict=True):
+            for name, evaluation in zip(self._splits, on_splits, strict=True):
+                self._curves.extend(_rows(update, name, evaluation))
+            rate = float(learning_rate(update, self._settings))
+            self._curves.append((update, "train", "learning_rate", rate))
+        self._states.clear()
 
 
 def _rows(update: int, split: str, evaluation: Evaluation) -> list[tuple[int, str, str, float]]:
