@@ -15,10 +15,8 @@ from gradlab.studies.batch_size.config import Config
 
 _NOTEBOOK_ORDER = [1, 2, 4, 8, 16]  # in which the notebook came to its batch sizes; a further one would have followed
 _LEAST_SIZES = 2  # that a law of two numbers can be fitted to
-_METRICS = [
-    *("final_test_accuracy", "test_accuracy_mean_last_five"),
-    *("interpolation_updates", "interpolation_passes"),
-]
+_METRICS = ["final_test_accuracy", "interpolation_updates", "interpolation_passes"]
+_TRAINING_METRICS = [*_METRICS, "test_accuracy_mean_last_five"]
 _SEARCH_METRICS = ["divergent_learning_rate", "largest_stable_learning_rate", "majority_bracket", "learning_rate"]
 
 _cell = partial(Cell, study="batch_size", data={"data": "fashion_mnist"}, resources=Resources(memory=1500, minutes=20))
@@ -60,7 +58,7 @@ def cells(config: Config) -> list[Cell]:
             train(
                 name=f"{size}-published_rate",
                 parameters={"batch_size": int(size), "learning_rate": learning_rate, **seeded, **schedule},
-                metrics=_measure(size, _METRICS),
+                metrics=_measure(size, _TRAINING_METRICS),
             ),
         ]
     searches = {
@@ -94,7 +92,7 @@ def cells(config: Config) -> list[Cell]:
                 **schedule,
             },
             reads={"search": searches[size].key},
-            metrics=_measure(f"{size}.found_rate", _METRICS),
+            metrics=_measure(f"{size}.found_rate", _TRAINING_METRICS),
         )
         for size in corrected.batch_sizes
     ]

@@ -252,7 +252,6 @@ def measure(run: sgd.Run, settings: sgd.Settings, n: int, *, trial_rate: float, 
         "learning_rate": settings.learning_rate,
         "final_train_accuracy": run.final.train.accuracy,
         "final_test_accuracy": run.final.test.accuracy,
-        "test_accuracy_mean_last_five": run.mean_test_accuracy(5),
         "interpolation_passes": reached,
         "interpolation_updates": None if reached is None else reached * settings.updates_per_pass(n),
     }
