@@ -113,7 +113,7 @@ def test_every_study_shows_its_deliverables(report, open_page, plan):
     assert page.locator("#batch_size figure").count() == 3 + 5
     assert page.locator("#regularization figure").count() >= 16
     for study in plan["studies"]:
-        assert 2 <= page.locator(f"#{study} .conclusions > li").count() <= 3
+        assert 2 <= page.locator(f"#{study} .conclusions > li").count() <= 5
         assert page.locator(f"#{study} .conclusions .evidence a").count() >= 2
     assert page.locator("#errata article").count() == 7
     for number in range(1, 8):

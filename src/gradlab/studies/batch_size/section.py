@@ -31,7 +31,11 @@ def _show_replays(material: Material) -> list[Block]:
     cells = material.done()
     if not cells:
         return []
-    logged = {name: cell for name, cell in cells.items() if int(name) in SIZES}
+    logged = {
+        name: cell
+        for name, cell in cells.items()
+        if int(name) in SIZES and material.as_published(f"{name}.final_test_accuracy", [cell])
+    }
     drawn, left_out = choose_drawn(cells, set(SIZES) & set(map(int, cells)))
     curves = _read_curves(_pick(cells, drawn))
     blocks: list[Block] = [
@@ -41,7 +45,7 @@ def _show_replays(material: Material) -> list[Block]:
             "amplifies it until, after some passes, no digit is the same, while the dips and rises still are.",
             [cell.name for cell in cells.values()],
         ),
-        _tabulate_replays(material, cells),
+        _tabulate_replays(material, cells, logged),
     ]
     if logged:
         published = pd.concat([material.log(name).assign(batch_size=int(name)) for name in logged], ignore_index=True)
@@ -83,14 +87,14 @@ def _show_replays(material: Material) -> list[Block]:
     ]
 
 
-def _tabulate_replays(material: Material, cells: Mapping[str, CellResult]) -> Table:
+def _tabulate_replays(material: Material, cells: Mapping[str, CellResult], logged: Collection[str]) -> Table:
     logs = {log.id: log for log in material.logs}
     rows = []
     for name, cell in cells.items():
         metrics = cell.metrics
-        same = [logs[f"{name}{part}"] if f"{name}{part}" in logs else None for part in (".trial", "")]
+        same = [logs[f"{name}{part}"] if name in logged else None for part in (".trial", "")]
         difference = None
-        if f"{name}.average" in logs:
+        if name in logged:
             index = ["update", "split", "metric"]
             ours, theirs = (table.set_index(index)["value"] for table in (cell.curves, material.log(f"{name}.average")))
             difference = f"{(ours.reindex(theirs.index) - theirs).abs().max():.1e}"
