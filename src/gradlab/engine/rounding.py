@@ -3,7 +3,7 @@
 Seeds do not fix rounding. NumPy, torch, oneDNN and BLAS choose among kernels for what the processor offers, and training makes
 other conclusions of other last digits. The context is measured in each cell's kernel and stands in its manifest. The key
 `rounding` limits all libraries to an older set of instructions, by their own environment variables; a cell in which one of them
-has not kept to it fails.
+has not kept to it fails. What the C library computes (Python's `math`), and what a GPU does, is not limited.
 """
 
 import ctypes
