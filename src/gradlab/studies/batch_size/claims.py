@@ -65,11 +65,10 @@ def _compare_with_eye(material: Material) -> PairedComparison | None:
 
 def _compare_law(material: Material) -> PairedComparison | None:
     size = _farthest(material)
-    return (
-        None
-        if size is None
-        else compare_runs(*(material.runs(f"law.{size}.{name}") for name in ("predicted", "found")))
-    )
+    if size is None:
+        return None
+    arms = (material.runs(f"law.{size}.{name}") for name in ("predicted", "found"))
+    return compare_runs(*({seed: rate and float(np.log2(rate)) for seed, rate in arm.items()} for arm in arms))
 
 
 def _rates(material: Material) -> list:
@@ -86,7 +85,7 @@ def _farthest(material: Material) -> int | None:
 
 
 _BY_EYE = "divergent rate, rule − eye, in powers of 2 (mean over batch sizes)"
-_LAW = "divergent rate at the largest batch size, law − found"
+_LAW = "divergent rate at the largest batch size, law − found, in powers of 2"
 _ENDS = "{unit} to training accuracy 1 at half of the {rate} rates, smallest − largest batch size"
 _FOUND = "test accuracy at B = {size}, found − published rate"
 
@@ -140,12 +139,16 @@ def _law(material: Material) -> str | None:
     word = {
         1: "the rate saturates earlier than the law",
         -1: "the rate still grows where the law saturates",
-    }.get(comparison.direction, "whether the law holds there these seeds cannot tell")
+    }.get(comparison.direction, "a difference that so few seeds cannot tell from chance")
     fitted = law.parameters["fitted"]
+    curves = law.curves[~law.curves["batch_size"].isin(fitted)]
+    beyond = curves.pivot(index=["batch_size", "seed"], columns="metric", values="value")
+    above = int((beyond["predicted"] > beyond["divergent"]).sum())
     return (
         f"The law 1/η* = a + b/B fits the divergent rates found at batch sizes {min(fitted)} to {max(fitted)} within "
-        f"{100 * law.metrics['law.misfit']:.1f} % (a = {a:.3g}, b = {b:.3g}). At batch size {size} it predicts "
-        f"{predicted:.2f}, and {found:.2f} was found: {word} (n = {comparison.n})."
+        f"{100 * law.metrics['law.misfit']:.1f} % (a = {a:.3g}, b = {b:.3g}). At other batch sizes, its rate lies above the "
+        f"bracket in {above} of {len(beyond)} searches; at {size} it is {predicted:.2f}, and {found:.2f} was found: {word} "
+        f"(n = {comparison.n})."
     )
 
 
@@ -187,7 +190,9 @@ def _interpolation_at_found_rates(material: Material) -> str | None:
         for size, arm in arms.items()
     )
     passes = material.done("corrected")[f"{sizes[0]}-found_rate"].parameters["passes"]
-    p_value = "" if comparison.p_value is None else f", p = {comparison.p_value:.2g} before adjustment"
+    pairs = comparison.won + comparison.lost
+    least = "" if comparison.interval or not pairs else f"; so few pairs cannot give less than p = {2 / 2**pairs:.2g}"
+    p_value = "" if comparison.p_value is None else f", p = {comparison.p_value:.2g} before adjustment{least}"
     return (
         f"At half of the rates found, every training image is classified correctly within {passes} passes at {reached}. Batch "
         f"size {sizes[0]} takes {_NUMBERS.get(comparison.direction, 'on average as many')} passes than batch size {sizes[-1]} "
