@@ -64,7 +64,7 @@ def _show_replays(material: Material) -> list[Block]:
                 ),
                 "residuals",
                 alt="For each batch size, the published training accuracy of each pass less its running median against "
-                "the replay's: the points lie along the diagonal.",
+                "the replay's, with their correlation.",
                 caption="Training accuracy after each pass, less the running median of eleven passes, until one of the two "
                 "logs stays constant: the published log against the replay.",
             ),
@@ -203,7 +203,7 @@ def _show_search(material: Material) -> list[Block]:
                     "law",
                     alt="Left: for each batch size the bracket of the divergent learning rate under each seed, the fitted "
                     "law of each seed as a line, and the published rates as hollow diamonds. Right: the same brackets "
-                    "divided by the law, which fall below 1 beyond the batch sizes it was fitted to.",
+                    "divided by the law.",
                     caption="The divergent learning rate against the batch size, and the law 1/η* = a + b/B (Ma, Bassily and "
                     f"Belkin, 2018), fitted at batch sizes {min(fitted)} to {max(fitted)}.",
                 )
