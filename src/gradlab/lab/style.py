@@ -1,6 +1,6 @@
 """The look that all figures share: sizes, colours told apart by colour-blind readers, and SVG that is the same each time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -67,11 +67,6 @@ def space_markers(points: int, *, place: int = 0, lines: int = 1) -> tuple[int, 
     """
     step = max(points // 6, 1)
     return step * place // lines, step
-
-
-def hollow(look: Mapping[str, object]) -> dict[str, object]:
-    """Return a look with its marker small and hollow: what is published, beside what is reproduced."""
-    return {**look, "markersize": 3.5, "markerfacecolor": "white", "markeredgecolor": look["color"]}
 
 
 def place_beside(centre: float, count: int, width: float) -> np.ndarray:
