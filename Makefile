@@ -1,11 +1,14 @@
 # Each target sets up what it needs: a virtual environment in .venv with the versions of requirements.lock, then the job.
 # CORES is the number of cells that run side by side, CONFIG a configuration laid over config/config.yaml, RESULTS the folder
-# that is served, packed or verified, PORT the one to serve at (any that is free), PYTEST_ARGS what pytest is told besides.
+# that is served, packed or verified, ROUNDING and CELLS under which rounding context, and which cells, `make verify` runs again,
+# PORT the one to serve at (any that is free), PYTEST_ARGS what pytest is told besides.
 
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?=
 RESULTS ?= results
+ROUNDING ?=
+CELLS ?= published corrected
 PORT ?= 0
 PYTEST_ARGS ?=
 
@@ -26,7 +29,7 @@ PYTEST := PATH="$$(pwd)/.venv/bin:$$PATH" $(PY) -m pytest -n 2 --no-loadscope-re
 INSTALLED := $(PY) -c "import sys; print('\#', sys.implementation.cache_tag)" 2>&1; cat requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment data check-data report quick ledger verify serve archive test test-system browser services bench \
+.PHONY: help setup environment data check-data report quick ledger verify offered serve archive test test-system browser services bench \
 	coverage mutants lint lock
 
 help:  ## Show the targets.
@@ -69,10 +72,16 @@ quick: setup  ## Run every kind of cell, shortened, and render results/quick/rep
 ledger: report  ## Compare with the published figures; fail where one that must be exact is not.
 	@PYTHONPATH=src $(PY) -m gradlab.engine.ledger $(RESULTS)/ledger.json
 
-verify: report  ## Run every cell a second time, and let the report say which gave the same bytes.
-	@$(SNAKEMAKE) --config results=$(RESULTS)/again -- published corrected
-	@PYTHONPATH=src $(PY) -m gradlab.engine.verify $(RESULTS)/plan.json $(RESULTS)/again/plan.json; \
+# The second run lies beside the first, in a folder of its own for each context.
+AGAIN = $(RESULTS)/$(if $(ROUNDING),rounding-$(ROUNDING),again)
+
+verify: offered report  ## Run every cell again, and let the report say which gave the same bytes (ROUNDING=avx2: what stands).
+	@$(SNAKEMAKE) --config results=$(AGAIN) $(if $(ROUNDING),rounding=$(ROUNDING)) -- $(CELLS)
+	@PYTHONPATH=src $(PY) -m gradlab.engine.$(if $(ROUNDING),robustness,verify) $(RESULTS)/plan.json $(AGAIN)/plan.json; \
 		status=$$?; $(SNAKEMAKE) && exit $$status
+
+offered: setup  # before hours of computing: whether this machine has the context
+	@PYTHONPATH=src $(PY) -m gradlab.engine.rounding $(ROUNDING)
 
 serve: setup  ## Serve the report to browsers on this machine alone (RESULTS=results/quick for the quick study).
 	@test -f "$(RESULTS)/report.html" || { echo "gradlab: there is no $(RESULTS)/report.html; run 'make report' first" >&2; exit 1; }

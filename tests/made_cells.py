@@ -27,6 +27,7 @@ def write_plan(root: Path, cells: Mapping[str, Mapping[str, Any] | Cell], **entr
             "inputs": [],
             "imports": [],
             "packages": {},
+            "rounding": None,
             "recipe": RECIPE,
         }
         for key, cell in made.items()
@@ -46,6 +47,7 @@ def finish_cell(folder: Path, parameters: Mapping[str, Any], *, inputs: Iterable
         "started": "2026-01-01T12:00:00+00:00",
         "wall_seconds": 1.5,
         "machine": {"cpu": "made", "cores": 2, "system": "here", "threads": 1},
+        "rounding": {"asked": None, "measured": {}},
         "versions": {"python": "3"},
         "git": None,
         "inputs": {str(path): sha256(path) for path in inputs},

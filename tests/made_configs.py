@@ -216,6 +216,7 @@ def sound_configs(draw: st.DrawFn) -> dict[str, Any]:
                 "root_seed": whole(0, 2**32 - 1),
                 "seeds": seeds(),
                 "evaluate_every": whole(1, 100_000),
+                "average_from": number(0, 0.99),
             },
         },
         "batch_size": {
@@ -227,7 +228,10 @@ def sound_configs(draw: st.DrawFn) -> dict[str, Any]:
             "seeds": seeds(),
             "corrected": {
                 # A search needs a pass of ten updates.
-                "batch_sizes": draw(st.lists(st.integers(1, stacked // 10), max_size=4, unique=True)),
+                **{
+                    key: draw(st.lists(st.integers(1, stacked // 10), max_size=4, unique=True))
+                    for key in ("batch_sizes", "search_only")
+                },
                 "search_seeds": seeds(),
                 "start": number(1e-6, 1000),
                 "tolerance": number(1e-6, 1),

@@ -31,6 +31,7 @@ from gradlab.engine import verify
 from gradlab.engine.archive import METADATA, archive_study, main
 from gradlab.engine.cell import CellError, run_cell
 from gradlab.engine.crate import Layout, Member, Run, describe_study
+from gradlab.engine.robustness import ROBUSTNESS
 from gradlab.engine.verify import COMPARISON
 from gradlab.report import build
 
@@ -495,10 +496,12 @@ def test_the_comparison_with_a_second_run_is_packed_and_described(copied, tmp_pa
     manifest["outputs"]["notebook.ipynb"] = hashlib.sha256(notebook.read_bytes()).hexdigest()
     (again / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     assert verify.main([str(PLAN), str(tmp_path / "again/plan.json")]) == 0
+    Path("results", ROBUSTNESS).write_text("{}")
     render_report()
     archive = archive_study(PLAN, tmp_path / "study.zip")
     with zipfile.ZipFile(archive.path) as packed:
         content = packed.read(f"results/{COMPARISON}")
+    assert read_crate(archive.path)[f"results/{ROBUSTNESS}"]["description"].endswith("under another rounding context.")
     assert content == Path("results", COMPARISON).read_bytes()
     assert json.loads(content)["cells"][DONE]["verdict"] == "same"
     entity = read_crate(archive.path)[f"results/{COMPARISON}"]

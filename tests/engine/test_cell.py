@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from functools import partial
 
 import nbformat
@@ -17,6 +18,7 @@ from made_cells import make_cell, write_plan
 
 from gradlab.engine.cell import CellError, describe_commit, main, run_cell
 from gradlab.engine.notebook import ParameterError
+from gradlab.engine.rounding import CONTEXTS, RoundingError, check_rounding
 from gradlab.engine.study import RESULTS
 from gradlab.files import sha256
 
@@ -70,6 +72,7 @@ def test_a_cell_leaves_its_files_and_a_manifest_that_lists_them(run, write_noteb
     assert all(sha256(cell / name) == digest for name, digest in manifest["outputs"].items())
     assert manifest["machine"]["threads"] == 1
     assert manifest["versions"]["ipykernel"]
+    assert manifest["rounding"] == {"asked": None, "measured": {}}  # it has imported nothing that rounds
     assert not (tmp_path / "logs/x.ipynb").exists()
 
 
@@ -94,6 +97,38 @@ pathlib.Path("seen.json").write_text(json.dumps({name: os.environ[name] for name
     assert not os.path.exists(seen["MPLCONFIGDIR"])
     assert not os.path.exists(seen["IPYTHONDIR"])
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_a_cell_runs_in_the_context_that_is_asked_for(run, write_notebook, context):
+    try:
+        check_rounding(context)
+    except RoundingError:
+        pytest.skip(f"this processor has no {context}")
+    rounding = run(write_notebook("import numpy as np", EMPTY_RESULTS), rounding=context)["rounding"]
+    assert rounding["asked"] == context
+    (core,) = CONTEXTS[context].expected["core"]
+    assert rounding["measured"]["openblas of numpy"].items() >= {"core": core, "threads": 1}.items()
+
+
+def test_a_cell_that_has_not_kept_to_the_context_fails(run, write_notebook, tmp_path, monkeypatch):
+    monkeypatch.setitem(CONTEXTS, "sse4", replace(CONTEXTS["sse4"], needs=frozenset()))
+    with pytest.raises(CellError, match="rounding is sse4, and NumPy has run with features X86_V2 X86_V3"):
+        forget = "import os\ndel os.environ['NPY_DISABLE_CPU_FEATURES']\nimport numpy"
+        run(write_notebook(forget, EMPTY_RESULTS), rounding="sse4")
+    assert_marked_as_failed(tmp_path / "logs/x.ipynb", "OtherRounding")
+    assert not (tmp_path / "results/x").exists()
+
+
+def test_a_context_that_is_not_here_starts_no_kernel(write_notebook, tmp_path, monkeypatch, capsys):
+    """As on a node of a cluster with another processor than its neighbours."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(CONTEXTS, "avx2", replace(CONTEXTS["avx2"], needs=frozenset(["no_such_instruction"])))
+    plan = plan_cells(tmp_path / "results", write_notebook(EMPTY_RESULTS), {"s/published/x": {}})
+    plan.write_text(plan.read_text().replace('"rounding": null', '"rounding": "avx2"'))
+    assert main([str(plan), "s/published/x"]) == 1
+    assert capsys.readouterr().err.startswith("gradlab: rounding is avx2: the processor of this machine has no no_such")
+    assert not (tmp_path / "results/logs").exists()
 
 
 def test_the_kernel_talks_over_files_not_ports(run, write_notebook, tmp_path):

@@ -54,7 +54,7 @@ def gather(tmp_path):
 
 def test_what_has_run_is_concluded_from_and_names_its_cells(gather):
     assert conclude(gather(None)) == []
-    assert conclude(gather(0.5)) == [Conclusion("The loss is 0.5.", ("made/published/one",))]
+    assert conclude(gather(0.5)) == [Conclusion("The loss is 0.5.", ("made/published/one",), "say_loss")]
 
 
 @pytest.mark.parametrize(("loss", "verdict"), [(0.5, "confirmed"), (0.25, "not confirmed"), (0.75, "undecided")])

@@ -327,6 +327,7 @@ RULES = {
     ),
     "time_limit": lambda value: value is None or number(1, 365 * 24 * 3600)(value),
     "device": lambda value: value in ("auto", "cpu", "cuda"),
+    "rounding": lambda value: value in (None, "sse4", "avx2", "avx512"),
     "data": {
         "sources": many(lambda item: item in ("local", "cache", "official", "packages"), least=1),
         "cache": place,
@@ -356,6 +357,7 @@ RULES = {
             "root_seed": SEED,
             "seeds": SEEDS,
             "evaluate_every": whole(1, 100_000),
+            "average_from": number(0, 0.99),
         },
     },
     "batch_size": {
@@ -367,6 +369,7 @@ RULES = {
         "seeds": SEEDS,
         "corrected": {
             "batch_sizes": many(whole(1, 631), most=1000),  # 6000 images make 9.51 batches of 631, and 9.49 of 632
+            "search_only": many(whole(1, 631), most=1000),
             "search_seeds": SEEDS,
             "start": number(1e-6, 1000),
             "tolerance": number(1e-6, 1),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import make_notebook
 from made_cells import finish_cell
+from made_runs import seal
 from made_studies import make_study, write
 
 from gradlab.data import DATASETS
@@ -112,11 +113,11 @@ def study(tmp_path, monkeypatch):
         make("other", notebook="alone", data={"images": DATA}),
     ]
 
-    def plan(*, prepared_by="a", device="cpu", **changes):
+    def plan(*, prepared_by="a", device="cpu", rounding=None, **changes):
         planned = {cell.key: replace(cell, **changes.get(cell.name, {})) for cell in cells}
         folders = {"results": Path("results"), "data": Path("results/data")}
-        made_by = {"prepare": prepared_by}
-        return {"cells": describe_cells(planned, {"made": made}, **folders, device=device, prepared_by=made_by)}
+        here = {"device": device, "prepared_by": {"prepare": prepared_by}, "rounding": rounding}
+        return {"cells": describe_cells(planned, {"made": made}, **folders, **here)}
 
     for key in KEYS:
         for name in ("metrics.json", "curves.csv", "notebook.ipynb", "plot.svg"):
@@ -182,6 +183,22 @@ def test_how_a_cell_is_judged_runs_nothing(study, change):
 def test_a_change_is_said(study):
     assert study.outdated(second={"parameters": {"value": 2}})[SECOND] == "ran with value = 1, planned is 2"
     assert study.outdated(device="cuda") == {THIRD: "ran with on = cpu, planned is cuda"}
+
+
+def test_another_context_of_rounding_is_a_change_of_every_cell_and_another_machine_of_none(study):
+    changes = study.outdated(rounding="avx2")
+    assert changes == dict.fromkeys(KEYS, "ran with rounding = None, planned is avx2")
+    recipes = [
+        {cell["recipe"] for cell in study.plan(rounding=context)["cells"].values()} for context in (None, "avx2")
+    ]
+    assert not recipes[0] & recipes[1]
+    elsewhere = {"cpu": "other", "cores": 64, "system": "there", "threads": 1}
+    seal(
+        Path("results", FIRST),
+        machine=elsewhere,
+        rounding={"asked": None, "measured": {"NumPy": {"features": "X86_V2"}}},
+    )
+    assert study.outdated() == {}
 
 
 def test_a_change_of_a_cell_that_has_no_results_left_runs_what_depends_on_it(study, tmp_path):

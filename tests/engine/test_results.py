@@ -153,7 +153,7 @@ def test_a_folder_in_the_place_of_the_plan_is_said_to_be_one(tmp_path):
     ],
 )
 def test_a_plan_of_cells_that_there_cannot_be_is_none_of_this_version(tmp_path, key, content, message):
-    every = {"notebook": "n", "parameters": {}, "given": {}, "packages": {}, "recipe": RECIPE}
+    every = {"notebook": "n", "parameters": {}, "given": {}, "packages": {}, "rounding": None, "recipe": RECIPE}
     (tmp_path / "plan.json").write_text(json.dumps({"cells": {key: {**every, **content}}}))
     with pytest.raises(PlanError, match=message):
         load_results(tmp_path / "plan.json")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from made_cells import make_cell
 from made_studies import make_study
 
 from gradlab.data import DATASETS
+from gradlab.engine.rounding import CONTEXTS
 from gradlab.engine.run import CUDA_MEMORY, LOCK, REFUSALS, Run, begin, plan_run
 from gradlab.engine.study import Cell, Resources
 
@@ -82,6 +84,7 @@ def test_data_that_are_not_there_are_outdated(project):
     "config, message",
     [
         ({"time_limit": "long"}, "time_limit = 'long': expected a number"),
+        ({"rounding": "avx3"}, "rounding = 'avx3': expected "),
         ({"mode": {}}, "unknown key mode; did you mean made"),
         ({"packages": ["./nowhere"]}, "there is no package ./nowhere"),
         ({"results": "notebooks/made"}, "holds the project's own files"),
@@ -113,6 +116,18 @@ def test_a_device_that_is_not_here_matters_only_where_jobs_run_here(project, mon
     begin(run, here=False)[0].release()
 
 
+def test_a_context_of_rounding_that_is_not_here_matters_only_where_jobs_run_here(project, monkeypatch):
+    monkeypatch.setitem(CONTEXTS, "avx512", replace(CONTEXTS["avx512"], needs=frozenset(["no_such_instruction"])))
+    run = project(rounding="avx512")
+    assert {cell["rounding"] for cell in run.plan["cells"].values()} == {"avx512"}
+    with pytest.raises(
+        REFUSALS, match=r"rounding is avx512: the processor .* has no no_such_instruction; this machine"
+    ):
+        begin(run, here=True)
+    assert not run.plan_file.exists()
+    begin(run, here=False)[0].release()
+
+
 def test_a_plan_that_cannot_be_written_says_why(project):
     run = project()
     run.results.write_text("a file")
@@ -141,4 +156,4 @@ def test_a_folder_that_cannot_be_locked_is_a_warning(project, monkeypatch):
 )
 def test_short_cells_share_a_job_where_they_wait_for_none(fields, group):
     cell = make_cell("made/published/one", {}, **fields)
-    assert Run({}, {cell.key: cell}, Path(), "cpu", {}).group_of(cell.key) == group
+    assert Run({}, {cell.key: cell}, Path(), "cpu", None, {}).group_of(cell.key) == group

@@ -235,10 +235,16 @@ def test_a_copy_of_a_run_is_no_second_run(first, tmp_path):
 
 def test_the_setup_is_compared_as_well(first, second):
     machine = {"cpu": "other", "cores": 4, "system": "here", "threads": 2}
-    seal(second / TRAIN, machine=machine, versions={"python": "3", "torch": "2"})
+    rounding = {"asked": None, "measured": {"torch": {"capability": "AVX2"}}}
+    seal(second / TRAIN, machine=machine, versions={"python": "3", "torch": "2"}, rounding=rounding)
     found = compare(first, second)[TRAIN]
     assert found.verdict == "same"
-    assert found.other_setup == ["processor made and other", "threads 1 and 2", "torch None and 2"]
+    assert found.other_setup == [
+        "processor made and other",
+        "threads 1 and 2",
+        "torch capability None and AVX2",
+        "torch None and 2",
+    ]
 
 
 # The file ------------------------------------------------------------------------------------------
@@ -271,6 +277,7 @@ def test_the_file_tells_programs_all_that_was_compared(first, second):
             "started": "2026-01-01T12:00:00+00:00",
             "wall_seconds": 1.5,
             "machine": {"cpu": "made", "cores": 2, "system": "here", "threads": 1},
+            "rounding": {"asked": None, "measured": {}},
             "versions": {"python": "3"},
             "git": None,
         }

@@ -239,90 +239,14 @@ def test_no_comparison_at_all_is_refused():
         plots.plot_differences({}, label="difference")
 
 
-def make_brackets(rows):
-    return pd.DataFrame(rows, columns=["batch_size", "seed", "stable", "divergent"])
-
-
-BRACKETS = [
-    (16, 0, 0.2, 0.21),
-    (16, 1, 0.22, 0.23),
-    (1, 0, 0.012, 0.0126),
-    (1, 1, 0.013, 0.0136),
-    (1, 2, 0.011, 0.0115),
-]
-
-
-def test_brackets_span_from_stable_to_divergent_with_the_published_rate_beside():
-    figure = plots.plot_brackets(make_brackets(BRACKETS), {1: 0.01, 16: 0.15})
-    (ax,) = figure.axes
-    drawn = [segment for bars in ax.collections for segment in bars.get_segments()]
-    expected = sorted(BRACKETS)
-    assert [[low, high] for (_, low), (_, high) in drawn] == pytest.approx(
-        np.array([[stable, divergent] for _, _, stable, divergent in expected])
-    )
-    places = [low[0] for low, _ in drawn]
-    assert places == [high[0] for _, high in drawn] == sorted(set(places))  # upright, the seeds side by side
-    caps = lines_with(ax, "_")
-    heights = sorted(height for line in caps for height in line.get_ydata())
-    assert heights == pytest.approx(sorted(rate for row in BRACKETS for rate in row[2:]))
-    diamonds = lines_with(ax, "D")
-    assert [line.get_ydata()[0] for line in diamonds] == [0.01, 0.15]
-    assert max(places[:3]) < diamonds[0].get_xdata()[0] < min(places[3:])
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "16"]
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("batch size", "learning rate", "log")
-    assert legend_texts(figure) == ["a seed: stable below, divergent above", "published divergent rate"]
-    assert_nothing_overlaps(figure)
-
-
-def test_a_bracket_of_five_per_cent_has_its_ends_apart():
-    rows = [(size, seed, rate, 1.05 * rate) for size, rate in {1: 0.01, 4: 0.06, 16: 0.25}.items() for seed in range(5)]
-    figure = plots.plot_brackets(make_brackets(rows), {1: 0.01, 4: 0.05, 16: 0.15})
-    figure.canvas.draw()
-    (ax,) = figure.axes
-    points = 72 / figure.dpi
-    for low, high in (ends for bars in ax.collections for ends in bars.get_segments()):
-        (_, bottom), (_, top) = ax.transData.transform([low, high]) * points
-        assert top - bottom > 1.5 * lines_with(ax, "_")[0].get_markeredgewidth()
-    (cap, *_) = lines_with(ax, "_")
-    centres = np.diff(ax.transData.transform(np.column_stack(cap.get_data()))[:, 0]) * points
-    assert min(centres) > cap.get_markersize()  # the caps of neighbouring seeds do not touch
-
-
-def test_brackets_that_are_open_or_missing():
-    rows = [(2, 0, 0.02, None), (2, 1, math.nan, 0.03), (2, 2, 0.02, 0.021), (4, 0, None, None), (4, 1, 0.05, 0.052)]
-    figure = plots.plot_brackets(make_brackets(rows), {})
-    (ax,) = figure.axes
-    assert [line.get_ydata().tolist() for line in lines_with(ax, "^")] == [[0.02]]
-    assert [line.get_ydata().tolist() for line in lines_with(ax, "v")] == [[0.03]]
-    assert [(text.get_text(), text.get_position()[0]) for text in ax.texts] == [("1 of 2\nseeds", 1)]
-    assert len(legend_texts(figure)) == 3
-    assert_nothing_overlaps(figure)
-
-
-def test_published_rates_without_a_search_and_a_search_that_found_nothing():
-    figure = plots.plot_brackets(make_brackets([(4, 0, None, None)]), {1: 0.01})
-    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1", "4"]
-    nothing = plots.plot_brackets(make_brackets([(4, 0, None, None)]), {})
-    assert [text.get_text() for text in nothing.axes[0].texts] == ["0 of 1\nseeds"]
-    nothing.canvas.draw()
-
-
-def test_learning_rates_that_cannot_be_are_refused():
-    with pytest.raises(ValueError, match="batch size 4 has the value 0"):
-        plots.plot_brackets(make_brackets([(4, 0, 0.0, 0.1)]), {})
-    with pytest.raises(ValueError, match="no batch size to draw"):
-        plots.plot_brackets(make_brackets([]), {})
-
-
 def test_figures_are_the_same_bytes_each_time(tmp_path):
     files = []
     for attempt in ("first", "second"):
         for name, figure in {
             "arms": plots.plot_arms(make_runs(a=[1.0, 2.0], b=[2.0, None]), published={"a": 1.5}, label="loss"),
             "differences": plots.plot_differences(compare(**{"a − b": [0.1, 0.2, None]}), label="difference"),
-            "brackets": plots.plot_brackets(make_brackets(BRACKETS), {1: 0.01}),
         }.items():
             save_figure(tmp_path / attempt, name, figure, alt="A figure of made-up numbers.")
         files.append([path.read_bytes() for path in sorted((tmp_path / attempt).iterdir())])
-    assert len(files[0]) == 3
+    assert len(files[0]) == 2
     assert files[0] == files[1]

@@ -26,6 +26,7 @@ PROTOCOL = corrected.Protocol(
     ranges=augment.TransformRanges(scale=(0.75, 1.0), ratio=(0.75, 4 / 3), max_angle=10.0),
     copies=3,
     evaluate_every=1,
+    average_from=0.5,
 )
 
 

@@ -167,22 +167,6 @@ def test_curves_leave_out_test_results_that_were_not_measured():
     assert curves["value"].tolist() == [2.0, 0.25, 2.0, 0.25, 1.0, 0.5, 0.5, 0.75, 0.5, 0.75]
 
 
-def test_the_mean_of_the_last_passes_needs_no_other_test_results():
-    results = make_results(*((1.0, accuracy) for accuracy in (0.1, 0.2, 0.3, 0.4)))
-    run = Run((PassResult(results[0].train), PassResult(results[1].train), *results[2:]), [])
-    assert run.mean_test_accuracy(2) == pytest.approx(0.35)
-
-
-@pytest.mark.parametrize(
-    ("accuracies", "expected"),
-    [([0.1], 0.1), ([0.0, 0.5], 0.5), ([0.0, 0.2, 0.4], 0.3), ([0.9, 0.9, 0.1, 0.2, 0.3, 0.4, 0.5], 0.3)],
-)
-def test_mean_of_the_last_five_passes(accuracies, expected):
-    # The evaluation before the first pass belongs to no pass; it counts only where there is no other.
-    run = Run(make_results(*((1.0, accuracy) for accuracy in accuracies)), [])
-    assert run.mean_test_accuracy(5) == pytest.approx(expected)
-
-
 @pytest.mark.parametrize(
     ("values", "named"),
     [

@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from made_report import SVG
 from made_runs import copy_run, seal
 
+from gradlab.engine.robustness import ROBUSTNESS, compare_roundings, save_robustness
 from gradlab.engine.verify import COMPARISON, compare_studies, save_comparisons
 from gradlab.report.build import main
 
@@ -465,3 +466,61 @@ def test_a_full_disk_is_one_line_and_the_last_report_stays(study, small_disk, ca
     )
     assert report.read_bytes() == before
     assert not list(small_disk.rglob("*.part"))
+
+
+# Under another rounding ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rounded(study):
+    """A function that runs the study again under another context, with other metrics of one cell, and compares both runs."""
+
+    def run(metrics):
+        study.finish(JUMP, SLOPES)
+        again = copy_run(study.root, study.root / "rounding-avx2")
+        (again / JUMP / "metrics.json").write_text(json.dumps(metrics))
+        plan = (again / "plan.json").read_text()
+        (again / "plan.json").write_text(plan.replace('"rounding": null', '"rounding": "avx2"'))
+        for folder, asked, found in ((study.root, None, "AVX512"), (again, "avx2", "AVX2")):
+            seal(folder / JUMP, rounding={"asked": asked, "measured": {"torch": {"capability": found}}})
+        save_robustness(compare_roundings(study.root / "plan.json", again / "plan.json"), study.root / ROBUSTNESS)
+        return study
+
+    return run
+
+
+def under_rounding(study):
+    """The paragraph of the section on rounding, and the rows of its tables."""
+    section = study.parse().find(id="rounding")
+    rows = [[cell.get_text() for cell in row.select("th, td")] for row in section.select("tbody tr")]
+    return section.find("p").get_text(), rows
+
+
+def test_without_a_run_under_another_rounding_it_says_how_to_make_one(study):
+    text, rows = under_rounding(study)
+    assert "No cell was run in another rounding context; make verify ROUNDING=avx2 does that" in text
+    assert rows == []
+
+
+def test_what_moved_under_another_rounding_is_shown_with_both_contexts(rounded):
+    text, rows = under_rounding(rounded({"jump.left": 0.0, "jump.right": -1700.0}))
+    assert text.startswith("1 cell ran with avx2 instead of all that the processor has: of the comparisons ")
+    assert rows == [
+        ["torch capability", "AVX512", "AVX2"],
+        ["Slopes", "jump.right", "exact", "not reproduced"],
+        ["Slopes", "jump.right", "-1728", "-1700", "28"],
+    ]
+
+
+def test_a_comparison_of_results_that_changed_since_is_not_shown(rounded):
+    study = rounded({"jump.left": 0.0, "jump.right": -1700.0})
+    (study.root / JUMP / "metrics.json").write_text(json.dumps(SLOPES | {"jump.left": 1.0}))
+    seal(study.root / JUMP)
+    text, rows = under_rounding(study)
+    assert text.endswith(f"but {JUMP} changed since: it has to be done again.") and rows == []
+
+
+def test_a_damaged_comparison_of_roundings_is_told(study):
+    study.root.mkdir(exist_ok=True)
+    (study.root / ROBUSTNESS).write_text("{")
+    assert "rounding.json cannot be read; `make verify ROUNDING=…` writes it anew" in under_rounding(study)[0]

@@ -36,6 +36,7 @@ def study(tmp_path):
             wall_seconds=seconds,
             started=f"2026-01-01T{started}+00:00",
             git={"commit": commit, "dirty": commit == "def"},
+            rounding={"asked": None, "measured": {"torch": {"capability": "AVX2"}} if inputs else {}},
         )
     plan = write_plan(tmp_path / "results", cells)
     return lambda: load_results(plan)
@@ -54,6 +55,7 @@ def test_cost_is_added_up_by_study_and_protocol(study):
     assert facts["first cell started"] == "2026-01-01 09:00 UTC"
     assert facts["last cell ended"] == "2026-01-01 13:30 UTC"
     assert facts["processor"] == "made, 2 cores"
+    assert facts["torch capability"] == "AVX2"  # of the cells that imported it
 
 
 @pytest.mark.parametrize(
@@ -115,6 +117,7 @@ def run_of(day, *, cpu="made", torch="2", git=None):
         "started": f"2026-01-0{day}T12:00:00+00:00",
         "wall_seconds": 1.0,
         "machine": {"cpu": cpu, "cores": 2, "system": "here", "threads": 1},
+        "rounding": {"asked": None, "measured": {}},
         "versions": {"torch": torch},
         "git": git,
     }

@@ -109,7 +109,7 @@ def test_sections_stand_in_the_order_in_which_they_are_read(report, open_page, p
 def test_every_study_shows_its_deliverables(report, open_page, plan):
     page = open_page(report)
     assert page.locator("#autodiff dl.answers dt").count() >= 4
-    assert page.locator("#augmentation figure").count() == 2 + 4
+    assert page.locator("#augmentation figure").count() == 3 + 4
     assert page.locator("#batch_size figure").count() == 3 + 5
     assert page.locator("#regularization figure").count() >= 16
     for study in plan["studies"]:

@@ -1,7 +1,7 @@
 # The report. It needs all cells; where some fail, it is rendered at the end all the same and shows them as failed or missing.
 
 # What `make bench` found, on this machine or another, and what `make verify` found, where it has run.
-BENCHMARKS, REPEATABILITY = "benchmarks/results.json", RESULTS / "repeatability.json"
+BENCHMARKS, VERIFIED = "benchmarks/results.json", [RESULTS / "repeatability.json", RESULTS / "rounding.json"]
 RENDER_REPORT = "{PYTHON} gradlab.report.build {PLAN_FILE:q} --data {DATA:q} --benchmarks {BENCHMARKS:q}"
 
 
@@ -16,7 +16,7 @@ def report_file(file):
 
 def cells_in_report(wildcards):
     """All cells; and the report is rendered again where any of what it is made from has changed."""
-    if not is_rendered(RUN.plan, RESULTS, RUN.studies.values(), [Path(BENCHMARKS), REPEATABILITY]):
+    if not is_rendered(RUN.plan, RESULTS, RUN.studies.values(), [Path(BENCHMARKS), *VERIFIED]):
         run_again(RESULTS / "report.html")
     return RUN.cells_of(*PROTOCOLS)
 

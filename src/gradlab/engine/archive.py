@@ -32,6 +32,7 @@ from gradlab.engine.crate import (
     print_states,
 )
 from gradlab.engine.results import CellResult, PlanError, load_results
+from gradlab.engine.robustness import ROBUSTNESS
 from gradlab.engine.verify import COMPARISON
 from gradlab.files import atomic_path, remedy_of
 
@@ -147,12 +148,12 @@ def _check_links(folder: Path, layout: Layout, packed: Mapping[str, Path]) -> No
 
 
 def _find_files(plan_file: Path, results: Mapping[str, CellResult], runs: Sequence[Run]) -> Iterator[Path]:
-    """Yield all files to pack: the report, what compares it with a second run, cells, logs of failures, and the project.
+    """Yield all files to pack: the report, what compares it with second runs, cells, logs of failures, and the project.
 
     Of the data their descriptions are packed.
     """
     yield plan_file
-    for name in (*REPORT, COMPARISON, *REPORT_FOLDERS):
+    for name in (*REPORT, COMPARISON, ROBUSTNESS, *REPORT_FOLDERS):
         yield from _walk(plan_file.parent / name)
     for result in results.values():
         yield from _walk(result.directory)

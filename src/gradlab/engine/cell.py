@@ -21,6 +21,7 @@ from typing import Any
 
 from gradlab.engine.execution import ExecutionError, execute, mark_failed
 from gradlab.engine.notebook import ParameterError, check_parameters
+from gradlab.engine.rounding import RoundingError, check_rounding, find_breach
 from gradlab.engine.study import OUTPUT, RESULTS, cell_from_json
 from gradlab.files import remedy_of, save_json, sha256, sync
 from gradlab.lifetime import stop_with_run
@@ -45,6 +46,7 @@ def run_cell(
     recipe: str = "",
     paths: Sequence[str] = (),
     threads: int = 1,
+    rounding: str | None = None,
     time_limit: float | None = None,
 ) -> dict[str, Any]:
     """Execute a notebook and leave its results, complete, in `output`.
@@ -69,6 +71,8 @@ def run_cell(
         Folders from which the notebook may import, beside the package's own.
     threads
         Threads of BLAS, OpenMP and torch.
+    rounding
+        The context to which libraries are limited; see `gradlab.engine.rounding`. None for what the processor offers.
     time_limit
         Seconds that the whole notebook may take; None for no limit.
 
@@ -81,12 +85,15 @@ def run_cell(
     ------
     ParameterError
         The parameters do not fit the notebook; nothing was run.
+    RoundingError
+        This machine cannot offer the context; nothing was run.
     CellError
-        The notebook raised, its kernel died, its time was up, it was stopped, it left out a result, one of `inputs` was
-        changed meanwhile, or the disk is full.
+        The notebook raised, its kernel died, its time was up, it was stopped, it left out a result, a library has
+        not kept to the context of rounding, one of `inputs` was changed meanwhile, or the disk is full.
     """
     parameters = {**parameters, OUTPUT: str(output)}
     check_parameters(notebook, parameters)
+    check_rounding(rounding)
     private = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     executed = private / NOTEBOOK
     try:
@@ -102,11 +109,13 @@ def run_cell(
             {**parameters, OUTPUT: str(private)},
             paths=paths,
             threads=threads,
+            rounding=rounding,
             time_limit=time_limit,
         )
         wall_seconds = round(time.monotonic() - clock, 2)
         _check_unchanged(digests, executed)
         _check_written(private, files, metrics, executed)
+        _check_rounding(rounding, environment["rounding"], executed)
         # The notebook names the place of its results, and not the one that they had while it ran.
         executed.write_text(executed.read_text(encoding="utf-8").replace(str(private), str(output)), encoding="utf-8")
         manifest = {
@@ -116,6 +125,7 @@ def run_cell(
             "started": started.isoformat(timespec="seconds"),
             "wall_seconds": wall_seconds,
             "machine": {**describe_machine(), "threads": threads, "gpu": environment["gpu"]},
+            "rounding": {"asked": rounding, "measured": environment["rounding"]},
             "versions": {"python": environment["python"], **environment["distributions"]},
             "git": describe_commit(),
             "inputs": digests,
@@ -169,6 +179,13 @@ def _check_written(folder: Path, files: Sequence[str], metrics: Sequence[str], e
     if missing:
         reason = f"the notebook came to its end without writing {', '.join(missing)}"
         mark_failed(executed, "MissingResult", reason)
+        raise ExecutionError(f"at its end\n  {reason}")
+
+
+def _check_rounding(asked: str | None, measured: Mapping[str, Any], executed: Path) -> None:
+    """Refuse results of another context than was asked for: they would be taken for what that one gives."""
+    if reason := find_breach(asked, measured):
+        mark_failed(executed, "OtherRounding", reason)
         raise ExecutionError(f"at its end\n  {reason}")
 
 
@@ -229,9 +246,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             recipe=planned["recipe"],
             paths=[os.path.abspath(path) for path in plan["paths"]],
             threads=options.threads,
+            rounding=planned["rounding"],
             time_limit=plan.get("time_limit"),
         )
-    except (CellError, ParameterError) as error:
+    except (CellError, ParameterError, RoundingError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -25,10 +25,11 @@ _WORDS = {True: "confirmed", False: "not confirmed", None: "undecided"}
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What the results say, in a sentence or two, and the names of the complete cells that say it."""
+    """What the results say, in a sentence or two, the names of the complete cells that say it, and of what draws it."""
 
     text: str
     cells: tuple[str, ...]
+    name: str
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,11 @@ class Erratum:
 def conclude(material: Material) -> list[Conclusion]:
     """Return the conclusions of a study; fewer where cells have not run."""
     asked = getattr(material.study.claims, "CONCLUSIONS", {})
-    found = [(find(material), patterns) for find, patterns in asked.items()]
-    return [Conclusion(text[0].upper() + text[1:], material.names_done(patterns)) for text, patterns in found if text]
+    return [
+        Conclusion(text[0].upper() + text[1:], material.names_done(patterns), find.__name__.lstrip("_"))
+        for find, patterns in asked.items()
+        if (text := find(material))
+    ]
 
 
 def find_errata(materials: Iterable[Material]) -> list[Erratum]:

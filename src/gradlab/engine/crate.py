@@ -17,6 +17,7 @@ from rocrate.model import ContextEntity, Entity, File
 from rocrate.rocrate import ROCrate
 
 from gradlab.engine.results import CellResult
+from gradlab.engine.robustness import ROBUSTNESS
 from gradlab.engine.verify import COMPARISON
 
 WORKFLOW = "Snakefile"
@@ -194,6 +195,12 @@ def describe_study(
     return crate.metadata.generate()
 
 
+_DESCRIPTIONS = {
+    COMPARISON: "Which cells were run a second time, and which of their files have the same bytes.",
+    ROBUSTNESS: "What of the results stands, and what changed, in a run under another rounding context.",
+}
+
+
 def _add_file(crate: ROCrate, member: Member, templates: set[str], software: Mapping[str, str]) -> Entity:
     """Add a file; the workflow, and the templates of notebooks that ran, are software as well."""
     properties = {
@@ -202,8 +209,8 @@ def _add_file(crate: ROCrate, member: Member, templates: set[str], software: Map
         "contentSize": str(member.size),
         "sha256": member.sha256,
     }
-    if Path(member.path).name == COMPARISON:
-        properties["description"] = "Which cells were run a second time, and which of their files have the same bytes."
+    if description := _DESCRIPTIONS.get(Path(member.path).name):
+        properties["description"] = description
     if member.path == WORKFLOW:
         conforms = {"@id": "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"}
         properties |= {**software, "conformsTo": conforms}

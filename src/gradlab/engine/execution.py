@@ -44,6 +44,7 @@ class IPCKernelManager(AsyncKernelManager):
     private: Path  # a folder for the kernel's own files
     paths: Sequence[str]
     threads: int
+    rounding: str | None
     words: IO[str]  # where the kernel's process writes what is not output of a cell, such as the reason of a crash
 
     def __init__(self, **traits: Any) -> None:
@@ -58,7 +59,11 @@ class IPCKernelManager(AsyncKernelManager):
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
         environment = clean_environment(
-            options["env"].items(), private=self.private, paths=self.paths, threads=self.threads
+            options["env"].items(),
+            private=self.private,
+            paths=self.paths,
+            threads=self.threads,
+            rounding=self.rounding,
         )
         await super()._async_launch_kernel(
             kernel_cmd, **options | {"env": environment, "stdout": self.words, "stderr": self.words}
@@ -103,6 +108,7 @@ def execute(
     *,
     paths: Sequence[str] = (),
     threads: int = 1,
+    rounding: str | None = None,
     time_limit: float | None = None,
 ) -> dict[str, Any]:
     """Execute a notebook into another file.
@@ -119,6 +125,8 @@ def execute(
         Folders from which the notebook may import, beside the package's own.
     threads
         Threads of BLAS, OpenMP and torch.
+    rounding
+        The context to which libraries are limited; see `gradlab.engine.rounding`. None for what the processor offers.
     time_limit
         Seconds that the whole notebook may take; None for no limit.
 
@@ -149,7 +157,7 @@ def execute(
                 kernel_manager_class=type(
                     "KernelManager",
                     (IPCKernelManager,),
-                    {"private": private, "paths": paths, "threads": threads, "words": words},
+                    {"private": private, "paths": paths, "threads": threads, "rounding": rounding, "words": words},
                 ),
                 startup_timeout=START_TIMEOUT,
                 iopub_timeout=OUTPUT_TIMEOUT,

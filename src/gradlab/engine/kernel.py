@@ -12,19 +12,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gradlab.engine.rounding import CONTEXTS, PREFIXES, measure_rounding
 from gradlab.engine.sources import find_distributions
 
 SOURCES = Path(__file__).parents[2]
 
-# What the environment says to Python, Jupyter and matplotlib is for the user's own work, and changes results or their look.
-_FOREIGN = ("PYTHON", "JUPYTER_", "IPYTHON", "MPL", "MATPLOTLIB")
+# What the environment says to these is for the user's own work, and changes results or their look.
+_FOREIGN = ("PYTHON", "JUPYTER_", "IPYTHON", "MPL", "MATPLOTLIB", *PREFIXES)
 # Where the kernel finds in its environment from which folders it may import.
 _PATHS = "GRADLAB_PATHS"
 _OWN = {*sys.stdlib_module_names, "gradlab", "__main__"}
 
 
 def clean_environment(
-    environment: Iterable[tuple[str, str]], *, private: Path, paths: Sequence[str] = (), threads: int
+    environment: Iterable[tuple[str, str]],
+    *,
+    private: Path,
+    paths: Sequence[str] = (),
+    threads: int,
+    rounding: str | None = None,
 ) -> dict[str, str]:
     """Return the environment of a kernel.
 
@@ -38,6 +44,8 @@ def clean_environment(
         Folders from which it may import, beside the package's own.
     threads
         Threads of BLAS, OpenMP and torch.
+    rounding
+        The context to which libraries are limited; see `gradlab.engine.rounding`. None for what the processor offers.
     """
     kept = {name: value for name, value in environment if not name.startswith(_FOREIGN)}
     count = dict.fromkeys(
@@ -47,6 +55,7 @@ def clean_environment(
     return {
         **kept,
         **count,
+        **(CONTEXTS[rounding].variables if rounding else {}),
         **{name: str(folder) for name, folder in folders.items()},
         "MATPLOTLIBRC": os.devnull,
         "PYTHONPATH": str(SOURCES),
@@ -57,7 +66,11 @@ def clean_environment(
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return what runs here: `python`, the versions of all `distributions` imported so far, and the `gpu` that torch uses."""
+    """Return what runs here.
+
+    `python`, the versions of all `distributions` imported so far, the `gpu` that torch uses, and the context of `rounding`, as
+    `gradlab.engine.rounding.measure_rounding` returns it.
+    """
     loaded = {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
     torch = sys.modules.get("torch")
     gpu = torch is not None and torch.cuda.is_initialized()
@@ -65,6 +78,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "distributions": {name: metadata.version(name) for name in sorted(find_distributions(loaded - _OWN))},
         "gpu": torch.cuda.get_device_name() if gpu else None,
+        "rounding": measure_rounding(),
     }
 
 

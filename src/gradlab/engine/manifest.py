@@ -23,6 +23,7 @@ _CELL = {
     "outputs": dict,
     "parameters": dict,
     "recipe": str,
+    "rounding": dict,
     "started": str,
     "versions": dict,
     "wall_seconds": int | float,
@@ -95,6 +96,8 @@ def inspect_cell(
     if manifest is None:
         return None, ()
     found = list(_find_other_parameters(planned["given"], manifest["parameters"]))
+    if (before := manifest["rounding"].get("asked")) != planned["rounding"]:
+        found.append(f"ran with rounding = {before}, planned is {planned['rounding']}")
     if digest is not None:
         for path, before in manifest["inputs"].items():
             if Path(path).exists() and digest(Path(path)) != before:

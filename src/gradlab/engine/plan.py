@@ -89,6 +89,7 @@ def describe_cells(
     data: Path,
     device: str,
     prepared_by: Mapping[str, str],
+    rounding: str | None = None,
 ) -> dict[str, Any]:
     """Return what a plan holds of cells, from what is in the working directory, which is the project.
 
@@ -104,14 +105,16 @@ def describe_cells(
         `cpu` or `cuda`.
     prepared_by
         The digests of the code that prepares the data.
+    rounding
+        The context of all cells; see `gradlab.engine.rounding`.
 
     Returns
     -------
     dict
         For each key what `gradlab.engine.study.cell_as_json` returns, and: `given`, what its notebook is given but for
         `output`; `inputs`, files of other cells and of data sets; `imports`, the modules that its notebook imports; `packages`,
-        the versions of other packages that these import; `recipe`, a digest of all this with the contents of the files and the
-        recipes of the cells that it reads. So a change is a change of all cells that depend on it.
+        the versions of other packages that these import; `rounding`, the context; `recipe`, a digest of all this with the
+        contents of the files and the recipes of the cells that it reads: a change is a change of all cells that depend on it.
 
     Raises
     ------
@@ -139,6 +142,7 @@ def describe_cells(
             "data": dict(prepared_by) if cell.data else {},
             "reads": {source: planned[source]["recipe"] for source in cell.sources},
             "outputs": cell.outputs,
+            "rounding": rounding,
         }
         planned[key] = {
             **cell_as_json(cell),
@@ -149,6 +153,7 @@ def describe_cells(
             ],
             "imports": imports,
             "packages": packages,
+            "rounding": rounding,
             "recipe": digest_content(recipe),
         }
     return {key: planned[key] for key in cells}

@@ -177,7 +177,7 @@ def load_plan(plan_file: Path) -> dict[str, Any]:
 
 
 # What a plan has to hold of every cell for its results to be read.
-_EVERY = {"notebook", "parameters", "given", "packages", "recipe"}
+_EVERY = {"notebook", "parameters", "given", "packages", "recipe", "rounding"}
 
 
 def load_results(plan_file: Path, *, look_up_inputs: bool = True) -> dict[str, CellResult]:

@@ -15,6 +15,7 @@ from gradlab.engine.figures import FigureError, check_figures
 from gradlab.engine.notebook import ParameterError
 from gradlab.engine.plan import describe_cells, plan_cells
 from gradlab.engine.preflight import SurroundingsError, check_folders
+from gradlab.engine.rounding import RoundingError, check_rounding
 from gradlab.engine.study import Cell, Study, StudyError, discover
 from gradlab.files import remedy_of, save_json
 from gradlab.lab.devices import DeviceError, check_device, resolve_device
@@ -23,7 +24,7 @@ CUDA_MEMORY = 6000  # megabytes that CUDA's libraries take alone, by estimate
 SHORT = 10  # minutes of a cell that may share a job of a cluster, at most
 LOCK = ".snakemake/run.lock"
 # What is refused before anything runs, each with a message for the person who started the run.
-REFUSALS = (ConfigError, DeviceError, FigureError, ParameterError, StudyError, SurroundingsError)
+REFUSALS = (ConfigError, DeviceError, FigureError, ParameterError, RoundingError, StudyError, SurroundingsError)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Run:
         The folder of results.
     device
         `cpu` or `cuda`.
+    rounding
+        The context to which cells are limited; see `gradlab.engine.rounding`.
     plan
         What is written before the first job starts, as `plan_run` makes it.
     """
@@ -48,6 +51,7 @@ class Run:
     cells: Mapping[str, Cell]
     results: Path
     device: str
+    rounding: str | None
     plan: Mapping[str, Any]
 
     @cached_property
@@ -121,10 +125,16 @@ def plan_run(config: Mapping[str, Any], files: Sequence[str | Path]) -> Run:
         # Folders from which studies are imported, beside the package's own.
         "paths": [str(Path(package).parent) for package in packages if "/" in package],
         "cells": describe_cells(
-            cells, studies, results=results, data=DATA, device=device, prepared_by=digest_preparing()
+            cells,
+            studies,
+            results=results,
+            data=DATA,
+            device=device,
+            prepared_by=digest_preparing(),
+            rounding=settings.rounding,
         ),
     }
-    return Run(studies, cells, results, device, plan)
+    return Run(studies, cells, results, device, settings.rounding, plan)
 
 
 def begin(run: Run, *, here: bool) -> tuple[FileLock, str]:
@@ -133,7 +143,8 @@ def begin(run: Run, *, here: bool) -> tuple[FileLock, str]:
     Parameters
     ----------
     here
-        Whether jobs run on this machine; on others, each finds out for itself whether it has the device.
+        Whether jobs run on this machine; on others, each finds out for itself whether it has the device, and the context of
+        rounding.
 
     Returns
     -------
@@ -144,11 +155,12 @@ def begin(run: Run, *, here: bool) -> tuple[FileLock, str]:
 
     Raises
     ------
-    DeviceError, SurroundingsError
-        The device is not there; another run is going on; the plan could not be written.
+    DeviceError, RoundingError, SurroundingsError
+        The device, or the context of rounding, is not there; another run is going on; the plan could not be written.
     """
     if here:
         check_device(run.device)
+        check_rounding(run.rounding)
     lock, warning = FileLock(LOCK), ""
     try:
         lock.acquire(timeout=0)

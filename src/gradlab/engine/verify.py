@@ -8,13 +8,14 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gradlab.engine.results import CellResult, PlanError, load_results
+from gradlab.engine.rounding import list_facts
 from gradlab.engine.study import OUTPUT
 from gradlab.files import remedy_of, save_json
 
@@ -23,7 +24,7 @@ VERDICTS = ("same", "differs", "not compared")
 # It tells when it ran; all else that a cell writes is a result.
 _NOTEBOOK = "notebook.ipynb"
 # What a comparison keeps of a run's manifest.
-_FACTS = ("started", "wall_seconds", "machine", "versions", "git")
+_FACTS = ("started", "wall_seconds", "machine", "rounding", "versions", "git")
 _NAMED = 3  # files, cells or values before "and 7 more"
 
 
@@ -49,7 +50,8 @@ class Comparison:
     reason
         Why the runs were not compared; empty where they were.
     first, second
-        When and for how long each ran, the machine, versions and commit, as in its manifest; None where it is not done.
+        When and for how long each ran, machine, rounding context, versions and commit, as in its manifest; None where it is
+        not done.
     digests
         SHA-256 in the first and in the second run of every file that either wrote but the executed notebook, by name; None
         where a run did not write it. Empty where the runs were not compared.
@@ -82,7 +84,7 @@ class Comparison:
 
     @property
     def other_setup(self) -> list[str]:
-        """In what else than the results the two runs differ: processor, system, threads and versions, a phrase each."""
+        """In what else than the results the two runs differ: machine, threads, instructions and versions, a phrase each."""
         facts = []
         for run in (self.first, self.second):
             machine = {
@@ -90,7 +92,10 @@ class Comparison:
                 for name, key in (("processor", "cpu"), ("system", "system"), ("threads", "threads"))
             }
             gpu = run["machine"].get("gpu") or "none"
-            facts.append(machine | {"GPU": gpu} | run["versions"])
+            taken = {
+                f"{library} {name}": value for library, name, value in list_facts(run["rounding"].get("measured", {}))
+            }
+            facts.append(machine | {"GPU": gpu} | taken | run["versions"])
         return [
             f"{name} {facts[0].get(name)} and {facts[1].get(name)}"
             for name in dict.fromkeys([*facts[0], *facts[1]])
@@ -103,7 +108,7 @@ class Comparison:
         return not self.reason and first == _results_of(cell)
 
 
-def compare_studies(first_plan: Path, second_plan: Path) -> dict[str, Comparison]:
+def compare_studies(first_plan: Path, second_plan: Path, *, whole: bool = False) -> dict[str, Comparison]:
     """Compare every cell of a study with that of a second run.
 
     The runs may come from two folders, clones or machines. Whether they had the same code and data is decided by the digests
@@ -113,6 +118,8 @@ def compare_studies(first_plan: Path, second_plan: Path) -> dict[str, Comparison
     ----------
     first_plan, second_plan
         The plans, beside which the results lie.
+    whole
+        Whether a cell is compared even where the results that it reads differ: what differs in it may come from there.
 
     Returns
     -------
@@ -137,13 +144,13 @@ def compare_studies(first_plan: Path, second_plan: Path) -> dict[str, Comparison
             f"`snakemake --cores all --config results={first_plan.parent}/again`"
         )
     first, second = (load_results(plan, look_up_inputs=False) for plan in (first_plan, second_plan))
-    return {name: compare_cells(cell, second.get(name)) for name, cell in first.items()}
+    return {name: compare_cells(cell, second.get(name), whole=whole) for name, cell in first.items()}
 
 
-def compare_cells(first: CellResult, second: CellResult | None) -> Comparison:
-    """Compare two runs of a cell; the second is None where its study does not plan it."""
+def compare_cells(first: CellResult, second: CellResult | None, *, whole: bool = False) -> Comparison:
+    """Compare two runs of a cell, see `compare_studies`; the second is None where its study does not plan it."""
     done = [None if cell is None or cell.status != "done" else _facts_of(cell) for cell in (first, second)]
-    reason = _find_obstacle(first, second)
+    reason = _find_obstacle(first, second, whole)
     if reason:
         return Comparison(reason, *done)
     digests = [_results_of(cell) for cell in (first, second)]
@@ -174,7 +181,7 @@ def _same(one: Any, other: Any) -> bool:
     return json.dumps(one) == json.dumps(other)
 
 
-def _find_obstacle(first: CellResult, second: CellResult | None) -> str:
+def _find_obstacle(first: CellResult, second: CellResult | None, whole: bool) -> str:
     """Say why two runs of a cell do not tell whether it repeats; an empty text where they do."""
     if second is None:
         return "the second study does not plan it"
@@ -192,7 +199,7 @@ def _find_obstacle(first: CellResult, second: CellResult | None) -> str:
     ]
     if other:
         return f"the parameters differ: {_shorten(other)}"
-    inputs = [_inputs_of(cell) for cell in (first, second)]
+    inputs = [_inputs_of(cell, whole) for cell in (first, second)]
     other = [name for name in sorted({*inputs[0], *inputs[1]}) if inputs[0].get(name) != inputs[1].get(name)]
     return f"what went in differs: {_shorten(other)}" if other else ""
 
@@ -205,8 +212,8 @@ def _facts_of(cell: CellResult) -> dict[str, Any]:
     return {name: cell.manifest[name] for name in _FACTS}
 
 
-def _inputs_of(cell: CellResult) -> dict[str, str]:
-    """Return the digests of what went into a cell, under names that are the same in every folder."""
+def _inputs_of(cell: CellResult, whole: bool) -> dict[str, str]:
+    """Return the digests of what went into a cell, under names that are the same in every folder; of a whole, no results."""
     output = PurePosixPath(cell.manifest["parameters"][OUTPUT])
     results = output.parents[cell.name.count("/")] if output.match(cell.name) else None
     inputs = {}
@@ -215,6 +222,8 @@ def _inputs_of(cell: CellResult) -> dict[str, str]:
         if place.name == "dataset.json":
             place = PurePosixPath(*place.parts[-2:])
         elif results is not None and place.is_relative_to(results):
+            if whole:
+                continue
             place = place.relative_to(results)
         inputs[str(place)] = digest
     return inputs
@@ -226,7 +235,17 @@ def _shorten(items: Sequence[str]) -> str:
 
 def save_comparisons(comparisons: Mapping[str, Comparison], file: Path) -> None:
     """Write comparisons by the names of their cells."""
-    save_json(file, {"cells": {name: _as_json(comparison) for name, comparison in comparisons.items()}})
+    save_json(file, write_comparisons(comparisons))
+
+
+def write_comparisons(comparisons: Mapping[str, Comparison]) -> dict[str, Any]:
+    """Return comparisons as JSON can hold them."""
+    return {"cells": {name: _as_json(comparison) for name, comparison in comparisons.items()}}
+
+
+def read_comparisons(content: Mapping[str, Any]) -> dict[str, Comparison]:
+    """Return comparisons that `write_comparisons` wrote; any error where they are not whole."""
+    return {name: _from_json(**cell) for name, cell in content["cells"].items()}
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:
@@ -254,8 +273,7 @@ def load_comparisons(file: Path) -> dict[str, Comparison]:
         The file is damaged.
     """
     try:
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        return {name: _from_json(**cell) for name, cell in cells.items()}
+        return read_comparisons(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -347,24 +365,37 @@ def _explain(comparison: Comparison) -> Iterator[str]:
         yield f"the setup differs too, {', '.join(setup)}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare two runs: 1 where a cell differs, where nothing could be compared, and where an error keeps from it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m gradlab.engine.verify",
-        description=f"Compare two runs of a study byte by byte; what is found is kept in {COMPARISON} beside the first plan.",
-    )
+def ask(
+    arguments: Sequence[str] | None,
+    compare: Callable[[Path, Path], Any],
+    save: Callable[[Any, Path], None],
+    file: str,
+    **about: str,
+) -> Any:
+    """Compare the runs whose plans the command line names, and save what is found beside the first; None after an error."""
+    parser = argparse.ArgumentParser(**about)
     parser.add_argument("plan", type=Path, help="the plan of the study, beside which its results lie")
     parser.add_argument("again", type=Path, help="the plan of a second run, in another folder")
     options = parser.parse_args(arguments)
-    file = options.plan.parent / COMPARISON
+    target = options.plan.parent / file
     try:
-        comparisons = compare_studies(options.plan, options.again)
-        save_comparisons(comparisons, file)
+        found = compare(options.plan, options.again)
+        save(found, target)
     except (PlanError, RepeatabilityError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
-        return 1
+        return None
     except OSError as error:
-        print(f"gradlab: {file} cannot be made: {error}; {remedy_of(error)}", file=sys.stderr)
+        print(f"gradlab: {target} cannot be made: {error}; {remedy_of(error)}", file=sys.stderr)
+        return None
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare two runs: 1 where a cell differs, where nothing could be compared, and where an error keeps from it."""
+    about = f"Compare two runs of a study byte by byte; what is found is kept in {COMPARISON} beside the first plan."
+    program = "python -m gradlab.engine.verify"
+    comparisons = ask(arguments, compare_studies, save_comparisons, COMPARISON, prog=program, description=about)
+    if comparisons is None:
         return 1
     for line in describe_comparisons(comparisons):
         print(line)

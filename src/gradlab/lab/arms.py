@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -27,10 +26,8 @@ _DOT = {"color": _OURS, "marker": "o", "linestyle": "none", "markersize": 5.5, "
 _MEAN = {"color": _OURS, "linewidth": 2, "solid_capstyle": "butt"}
 _INTERVAL = {"facecolor": _OURS, "alpha": 0.22, "linewidth": 0}
 _DIAMOND = {"color": style.COLOURS[1], "marker": "D", "linestyle": "none", "markersize": 6.5, "mfc": "none", "mew": 1.5}
-_BRACKET = {"color": _OURS, "fmt": "none", "elinewidth": 2.5, "capsize": 3.2, "capthick": 1.4}
 
 _HALF_WIDTH = 0.26  # of an arm's mean and interval; neighbouring arms stand 1 apart
-_SEEDS_WIDTH = 0.7  # across the brackets of a batch size
 _BESIDE = 0.4  # from an arm to its published figure
 _LETTERS_OF_A_NAME = 22  # of a comparison in one line, which leaves the larger part of a narrow figure to the data
 
@@ -121,69 +118,6 @@ def plot_differences(comparisons: Mapping[str, PairedComparison], *, label: str)
     adjusted = any(comparison.family > 1 for comparison in comparisons.values())
     _explain(figure, ax, "pair", "Holm-adjusted interval" if adjusted else "95 % interval")
     return figure
-
-
-def plot_brackets(brackets: pd.DataFrame, published: Mapping[int, float]) -> Figure:
-    """Draw the bracket of the divergent learning rate for each seed of every batch size, beside the published rate.
-
-    Parameters
-    ----------
-    brackets
-        Columns `batch_size`, `seed`, `stable`, `divergent`, a row for each seed: the largest learning rate that was found
-        stable and the smallest that was found divergent. Where None or NaN stands for one of them, the search found no
-        such rate, and an arrow on the other says to which side the bracket is open.
-    published
-        The published divergent rate of a batch size.
-
-    Raises
-    ------
-    ValueError
-        If there is neither a bracket nor a published rate, or a rate is not above 0.
-    """
-    sizes = sorted({int(size) for size in [*brackets["batch_size"], *published]})
-    if not sizes:
-        raise ValueError("there is no batch size to draw; expected brackets or published rates: check the searches")
-    figure, (ax,) = style.panels(1, 1, width=5.6, height=4.2)
-    ax.set_yscale("log")
-    shown: dict[str, ErrorbarContainer | Line2D] = {}
-    for place, size in enumerate(sizes):
-        rows = brackets[brackets["batch_size"] == size].sort_values("seed")
-        ends = rows[["stable", "divergent"]].astype(float).to_numpy()  # (seeds, 2)
-        _check_positive(f"batch size {size}", [*ends.ravel(), published.get(size)])
-        shown |= _draw_brackets(ax, place, ends)
-        if size in published:
-            (shown["published divergent rate"],) = ax.plot([place + _BESIDE], [published[size]], **_DIAMOND)
-    ax.set_xticks(range(len(sizes)), [str(size) for size in sizes])
-    _centre_columns(ax, len(sizes))
-    ax.set(xlabel="batch size", ylabel="learning rate")
-    ax.grid(visible=False, axis="x")
-    style.label_short_span(ax.yaxis)
-    if shown:
-        names = sorted(shown)  # "a seed: …" before "published …"
-        figure.legend([shown[name] for name in names], names, loc="outside upper left", fontsize=9)
-    return figure
-
-
-def _draw_brackets(ax: Axes, place: float, ends: np.ndarray) -> dict[str, ErrorbarContainer | Line2D]:
-    """Draw the brackets of one batch size, `ends` of shape (seeds, 2), and return one artist of each kind by its name."""
-    shown: dict[str, ErrorbarContainer | Line2D] = {}
-    places = style.place_beside(place, len(ends), _SEEDS_WIDTH)
-    found = np.isfinite(ends)
-    both, one = found.all(axis=1), found.any(axis=1)
-    if both.any():
-        stable, divergent = ends[both].T
-        reach = np.vstack([np.zeros(len(stable)), divergent - stable])  # (2, seeds): below and above `stable`
-        shown["a seed: stable below, divergent above"] = ax.errorbar(places[both], stable, reach, **_BRACKET)
-    for end, marker, name in (
-        (0, "^", "a seed: stable, none found divergent"),
-        (1, "v", "a seed: divergent, none found stable"),
-    ):
-        chosen = found[:, end] & ~both
-        if chosen.any():
-            (shown[name],) = ax.plot(places[chosen], ends[chosen, end], **_DOT | {"marker": marker, "markersize": 7})
-    if not one.all():
-        _note_count(ax, place, f"{one.sum()} of {len(ends)}\nseeds")
-    return shown
 
 
 def _draw_runs(

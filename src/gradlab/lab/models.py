@@ -29,16 +29,25 @@ def init_conv_net(*, rng: torch.Generator) -> list[Tensor]:
         Weights and biases, float32: (16, 1, 5, 5), (16,), (32, 16, 5, 5), (32,), (10, 1568), (10,).
     """
     shapes = [(_CHANNELS[i + 1], _CHANNELS[i], _KERNEL, _KERNEL) for i in range(2)] + [(CLASSES, _FEATURES)]
-    parameters = []
-    for shape in shapes:
-        bound = 1 / math.sqrt(math.prod(shape[1:]))
-        weight = torch.empty(shape)
-        # With a = √5, the gain of He's initialisation is 1/√3 and its bound is 1/√fan_in; through the same function as
-        # in torch's layers, so that the bound is rounded in the same way.
-        torch.nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=rng)
-        bias = torch.empty(shape[0]).uniform_(-bound, bound, generator=rng)
-        parameters += [weight, bias]
-    return parameters
+    return [parameter for shape in shapes for parameter in init_layer(shape, rng=rng)]
+
+
+def init_layer(shape: tuple[int, ...], *, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw weight and bias as `nn.Conv2d` and `nn.Linear` do by default, with the same numbers: uniform in ±1/√fan_in.
+
+    Parameters
+    ----------
+    shape
+        Of the weight: outputs, and what one of them is made from.
+    rng
+        Moves on as torch's global stream does where such a layer is built.
+    """
+    bound = 1 / math.sqrt(math.prod(shape[1:]))
+    weight = torch.empty(shape)
+    # With a = √5, the gain of He's initialisation is 1/√3 and its bound is 1/√fan_in; through the same function as in
+    # torch's layers, so that the bound is rounded in the same way.
+    torch.nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=rng)
+    return weight, torch.empty(shape[0]).uniform_(-bound, bound, generator=rng)
 
 
 def conv_net(parameters: list[Tensor], images: Tensor) -> Tensor:

@@ -121,10 +121,6 @@ class Run:
         """Whether the run ended because its training loss was no longer finite."""
         return self.final.diverged
 
-    def mean_test_accuracy(self, last: int) -> float:
-        """Return the mean test accuracy of the `last` passes, or of all of them where there are fewer; each needs one."""
-        return float(np.mean([result.test.accuracy for result in self.results[1:][-last:] or self.results]))
-
     def curves(self) -> pd.DataFrame:
         """Return all evaluations in tidy form: columns pass, split, metric and value."""
         rows = [

@@ -7,7 +7,7 @@ import argparse
 import base64
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from gradlab.engine.ledger import Entry, Ledger, build_ledger, save_ledger
 from gradlab.engine.material import gather_material, list_comparisons
 from gradlab.engine.plan import describe_report, find_studies
 from gradlab.engine.results import CellResult, PlanError, load_plan, load_results
+from gradlab.engine.robustness import ROBUSTNESS, load_robustness
 from gradlab.engine.study import Study, StudyError
-from gradlab.engine.verify import COMPARISON, Comparison, Repeat, RepeatabilityError, judge_repeats, load_comparisons
+from gradlab.engine.verify import COMPARISON, Repeat, RepeatabilityError, judge_repeats, load_comparisons
 from gradlab.files import atomic_path, remedy_of, save_json, sha256
 from gradlab.lifetime import stop_with_run
 from gradlab.report.blocks import Gallery, Picture
@@ -41,6 +42,7 @@ from gradlab.report.overview import (
 )
 from gradlab.report.pages import render_pages
 from gradlab.report.provenance import describe_data, describe_provenance, describe_repeats, measure_cost
+from gradlab.report.rounding import describe_rounding, summarise_rounding
 from gradlab.report.sections import Section, build_sections
 from gradlab.report.speed import BenchmarkError, tabulate_benchmarks
 from gradlab.report.text import print_figure, print_time
@@ -75,8 +77,9 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     results = load_results(plan_file)
     plan = load_plan(plan_file)
     studies = find_studies(plan)
-    comparisons, damage = _load_comparisons(root / COMPARISON)
-    repeats = judge_repeats(results, comparisons)
+    comparisons, damage = _load(load_comparisons, root / COMPARISON)
+    robustness, rounding_damage = _load(load_robustness, root / ROBUSTNESS)
+    repeats = judge_repeats(results, comparisons or {})
     links = Links(results, root)
     ledger = build_ledger(results, studies, root=root)
     materials = gather_material(studies, results, ledger)
@@ -110,14 +113,17 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
         cost=measure_cost(results, studies),
         speed=tabulate_benchmarks(benchmarks) if benchmarks else None,
         repeats=summarise_repeats(repeats),
-        second_runs=describe_repeats(repeats, comparisons),
-        comparison=COMPARISON if comparisons else None,
+        second_runs=describe_repeats(repeats, comparisons or {}),
+        compared=[name for name, found in ((COMPARISON, comparisons), (ROBUSTNESS, robustness)) if found],
         comparison_damage=damage,
+        rounding=robustness and summarise_rounding(robustness, results, studies),
+        rounding_tables=describe_rounding(robustness, results, studies, ledger) if robustness else [],
+        rounding_damage=rounding_damage,
         provenance=describe_provenance(results, studies),
         data=describe_data(results, data),
     )
     _write(report, html)
-    _save_manifest(plan, root, studies, [root / COMPARISON, *filter(None, [benchmarks])])
+    _save_manifest(plan, root, studies, [root / COMPARISON, root / ROBUSTNESS, *filter(None, [benchmarks])])
     return report
 
 
@@ -139,12 +145,12 @@ def _save_manifest(
     save_json(root / "manifest.json", made_from | {"outputs": outputs})
 
 
-def _load_comparisons(file: Path) -> tuple[dict[str, Comparison], str]:
-    """Return the comparisons with a second run, and what is wrong with their file: that keeps no report from being made."""
+def _load(load: Callable[[Path], Any], file: Path) -> tuple[Any, str]:
+    """Return what a comparison with a second run found, and what is wrong with its file; the report is made all the same."""
     try:
-        return load_comparisons(file), ""
+        return load(file), ""
     except RepeatabilityError as error:
-        return {}, str(error)
+        return None, str(error)
 
 
 def _load_template(links: Links) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.engine.results import CellResult, print_commit
+from gradlab.engine.rounding import list_facts
 from gradlab.engine.study import Study
 from gradlab.engine.verify import Comparison, Repeat
 from gradlab.files import sha256
@@ -38,7 +39,7 @@ def measure_cost(results: Mapping[str, CellResult], studies: Mapping[str, Study]
                 "threads of a cell": [str(r.manifest["machine"]["threads"]) for r in done],
             }
         ),
-        *_count_facts({"GPU": gpus}),
+        *_count_facts({"GPU": gpus} | _collect_instructions(done)),
     ]
     header = ["Study", "Protocol", "Cells", "Time", "Longest cell", "Its time"]
     return [
@@ -146,6 +147,15 @@ def describe_data(results: Mapping[str, CellResult], data: Path) -> list[dict[st
             }
         )
     return found
+
+
+def _collect_instructions(cells: Sequence[CellResult]) -> dict[str, list[str]]:
+    """Return what libraries took from the processor, or how they were built: a value of each cell that imported them."""
+    taken: dict[str, list[str]] = {}
+    for cell in cells:
+        for library, name, value in list_facts(cell.manifest["rounding"].get("measured", {})):
+            taken.setdefault(f"{library} {name}", []).append(str(value))
+    return taken
 
 
 def _cost_row(study: str, protocol: str, cells: Sequence[CellResult]) -> list[Any]:

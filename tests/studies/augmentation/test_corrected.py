@@ -19,6 +19,7 @@ SMALL = Protocol(
     ranges=augment.TransformRanges(scale=(0.75, 1.0), ratio=(0.75, 4 / 3), max_angle=10.0),
     copies=3,
     evaluate_every=1,
+    average_from=0.5,
 )
 
 
@@ -100,8 +101,8 @@ def test_every_use_of_an_image_has_a_transform_of_its_own(sets, monkeypatch):
     augment_draw = augment.draw_transforms
     monkeypatch.setattr(augment, "draw_transforms", draw_and_keep)
     run("augmented", sets, changed(max_passes=2, learning_rate=1e-4))
-    # 8 updates of 5 images in each of 2 passes; 3 copies of 33 test images after each.
-    assert [len(each) for each in drawn] == [40] * 2 + [33] * 6
+    # 8 updates of 5 images in each of 2 passes; 3 copies of 33 test images after each, and for the averaged weights.
+    assert [len(each) for each in drawn] == [40] * 2 + [33] * 9
     angles = np.concatenate([each.angle for each in drawn])
     assert len(np.unique(angles)) == len(angles)
 
@@ -124,22 +125,35 @@ def test_the_vote_and_how_often_it_is_taken_move_no_training(training, sets):
 def test_a_test_result_does_not_depend_on_how_often_the_others_are_taken(training, sets):
     protocol = changed(max_passes=9, learning_rate=1e-3)
     every_pass = run(training, sets, protocol)
-    for distance, evaluated in (
-        (1, range(1, 10)),
-        (3, [3, 5, 6, 7, 8, 9]),
-        (4, [4, 5, 6, 7, 8, 9]),
-        (50, range(5, 10)),
-    ):
+    for distance, voted, late in ((2, {2, 4, 6, 8, 9}, {5, 6, 7, 8, 9}), (50, {9}, {5, 6, 7, 8, 9})):
         sparse = run(training, sets, dataclasses.replace(protocol, evaluate_every=distance))
-        for setting in sparse:
+        for (setting, each), evaluated in zip(sparse.items(), (voted | late, voted), strict=True):
             expected = [
                 result if number in evaluated else sgd.PassResult(result.train)
                 for number, result in enumerate(every_pass[setting].results)
             ]
-            assert list(sparse[setting].results) == expected
-        # The last five are always there, so their mean is that of evaluating after every pass.
-        last_five = [result.test.accuracy for result in every_pass[setting].results[-5:]]
-        assert sparse[setting].mean_test_accuracy(5) == np.mean(last_five)
+            assert list(each.results) == expected
+            assert each.averaged_test_accuracy == every_pass[setting].averaged_test_accuracy
+
+
+@pytest.mark.parametrize("training", corrected.TRAININGS)
+@pytest.mark.parametrize("share, averaged", [(0.5, [3, 4, 5]), (0.7, [4, 5]), (0.99, [5]), (0.0, [1, 2, 3, 4, 5])])
+def test_the_weights_of_the_last_passes_are_averaged(training, share, averaged, sets):
+    protocol = changed(max_passes=5, learning_rate=1e-3, average_from=share)
+    trained = corrected.train_network(training, sets[0], protocol, streams=seed_streams(7, 0))
+    mean = [
+        torch.stack(each).double().mean(dim=0) for each in zip(*(trained.snapshots[i] for i in averaged), strict=True)
+    ]
+    ours = corrected.average_weights(trained.snapshots[number] for number in averaged)
+    for parameter, expected in zip(ours, mean, strict=True):
+        torch.testing.assert_close(parameter.double(), expected, rtol=1e-6, atol=1e-7)
+    plain, voting = corrected.evaluate_network(trained, sets[1], protocol, streams=seed_streams(7, 0)).values()
+    assert plain.averaged_test_accuracy == sgd.evaluate(models.conv_net, ours, sets[1]).accuracy
+    # The two trainings of a seed, whose runs differ in length, are asked about the same copies.
+    votes = corrected.predict_by_vote(ours, sets[1].images, protocol, rng=seed_streams(7, 0).vote.spawn(1)[0])
+    assert voting.averaged_test_accuracy == (votes == sets[1].labels).double().mean()
+    for last, kept in zip(trained.run.parameters, trained.snapshots[-1], strict=True):
+        assert torch.equal(last, kept)  # averaging moves no weights
 
 
 def test_losses_are_never_augmented(sets):
@@ -152,8 +166,8 @@ def test_losses_are_never_augmented(sets):
 
 def test_results_after_a_pass_are_those_of_its_parameters(sets):
     trained = corrected.train_network("augmented", sets[0], SMALL, streams=seed_streams(7, 0))
-    assert list(trained.snapshots) == list(range(trained.run.passes + 1))
-    for number, parameters in trained.snapshots.items():
+    assert len(trained.snapshots) == trained.run.passes + 1
+    for number, parameters in enumerate(trained.snapshots):
         assert sgd.evaluate(models.conv_net, parameters, sets[0]) == trained.run.results[number].train
     for last, final in zip(trained.snapshots[trained.run.passes], trained.run.parameters, strict=True):
         assert torch.equal(last, final)
@@ -165,9 +179,10 @@ def test_training_ends_after_the_first_pass_with_every_image_correct(sets):
         assert 5 < each.passes < 60
         assert each.reached_full_training_accuracy
         assert all(result.train.accuracy < 1 for result in each.results[:-1])
-        assert [number for number, result in enumerate(each.results) if result.test] == sorted(
-            {*range(7, each.passes, 7), *range(each.passes - 4, each.passes + 1)}
-        )
+        voted = {*range(7, each.passes, 7), each.passes}
+        late = set(range(each.passes // 2 + 1, each.passes + 1))
+        evaluated = {number for number, result in enumerate(each.results) if result.test}
+        assert evaluated == (voted | late if each is runs["none"] else voted)
 
 
 def test_divergence_is_a_result(sets):
@@ -180,7 +195,7 @@ def test_divergence_is_a_result(sets):
 def test_no_pass_leaves_the_evaluation_before_the_first(sets):
     runs = run("clean", sets, changed(max_passes=0))
     assert [each.passes for each in runs.values()] == [0, 0]
-    assert runs["none"].final.test == runs["none"].results[0].test is not None
+    assert runs["none"].final.test.accuracy == runs["none"].averaged_test_accuracy
 
 
 def test_the_same_seed_gives_the_same_and_another_seed_another_run(sets):
@@ -215,7 +230,7 @@ def test_metrics_and_curves_of_both_settings():
         sgd.PassResult(each, each if i in (0, 3, 4, 5, 6, 7) else None) for i, each in enumerate(evaluations)
     )
     voted = (*results[:-1], sgd.PassResult(evaluations[7], sgd.Evaluation(1.3, 0.2)))
-    runs = {"none": sgd.Run(results, []), "test": sgd.Run(voted, [])}
+    runs = {"none": corrected.EvaluatedRun(results, [], 0.8), "test": corrected.EvaluatedRun(voted, [], 0.3)}
     shared = {
         "final_test_loss": 1.3,
         "final_train_accuracy": 0.7,
@@ -223,8 +238,8 @@ def test_metrics_and_curves_of_both_settings():
         "passes": 7,
         "reached_full_training_accuracy": False,
     }
-    none = {"final_test_accuracy": 0.7, "test_accuracy_mean_last_five": 0.5} | shared
-    test = {"final_test_accuracy": 0.2, "test_accuracy_mean_last_five": 0.4} | shared
+    none = {"final_test_accuracy": 0.7, "averaged_test_accuracy": 0.8} | shared
+    test = {"final_test_accuracy": 0.2, "averaged_test_accuracy": 0.3} | shared
     expected = {f"none.{name}": value for name, value in none.items()}
     expected |= {f"test.{name}": value for name, value in test.items()}
     assert corrected.collect_metrics(runs) == pytest.approx(expected)
@@ -251,7 +266,9 @@ def test_an_impossible_subset_is_refused(size):
         corrected.draw_subset(500, size, streams=seed_streams(7, 0))
 
 
-@pytest.mark.parametrize("name", ["copies", "evaluate_every"])
-def test_impossible_protocols_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name} is 0"):
-        changed(**{name: 0})
+@pytest.mark.parametrize(
+    "name, value", [("copies", 0), ("evaluate_every", 0), ("average_from", 1), ("average_from", -0.1)]
+)
+def test_impossible_protocols_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        changed(**{name: value})

@@ -8,6 +8,7 @@ import torch
 
 from gradlab.data import load_fashion_mnist
 from gradlab.lab import models, sgd
+from gradlab.lab.streams import start_streams
 from gradlab.studies.augmentation import augment, replay
 
 CHECKED_PASSES = 1
@@ -82,7 +83,7 @@ def small_notebook(small_sets):
 @pytest.mark.parametrize("setting", augment.SETTINGS)
 def test_a_setting_on_its_own_is_the_one_in_the_whole_notebook(setting, small_sets, small_notebook):
     subset, samples, plain = small_notebook
-    streams = replay.start_streams(torch_seed=0, numpy_seed=1)
+    streams = start_streams(torch_seed=0, numpy_seed=1)
     ours_subset, ours_samples = replay.draw_subset(80, 42, streams=streams)
     assert (ours_subset.tolist(), ours_samples.tolist()) == (subset.tolist(), samples.tolist())
     train, test = prepare(ours_subset, *small_sets)
@@ -108,7 +109,7 @@ def test_the_small_study_has_a_run_that_ends_early(small_notebook):
 @pytest.mark.parametrize("setting", augment.SETTINGS)
 def test_skipping_a_run_leaves_the_streams_where_training_does(setting, small_sets):
     train, test = prepare(np.arange(42), *small_sets)
-    trained, skipped = (replay.start_streams(torch_seed=3, numpy_seed=4) for _ in range(2))
+    trained, skipped = (start_streams(torch_seed=3, numpy_seed=4) for _ in range(2))
     run = replay.train_run(setting, train, test, SMALL, streams=trained)
     replay.skip_run(setting, run.passes, tuple(train.images.shape), SMALL, streams=skipped)
     assert torch.equal(trained.torch.get_state(), skipped.torch.get_state())
@@ -116,7 +117,7 @@ def test_skipping_a_run_leaves_the_streams_where_training_does(setting, small_se
 
 
 def test_impossible_requests_are_refused():
-    streams = replay.start_streams(torch_seed=0, numpy_seed=1)
+    streams = start_streams(torch_seed=0, numpy_seed=1)
     with pytest.raises(ValueError, match="81 images"):
         replay.draw_subset(80, 81, streams=streams)
     with pytest.raises(ValueError, match="-1 passes"):
@@ -144,7 +145,7 @@ def fashion_mnist(prepared_data):
 def test_a_setting_starts_where_the_published_log_does(setting, fashion_mnist, published):
     ranges = augment.TransformRanges(scale=(0.75, 1.0), ratio=(0.75, 4 / 3), max_angle=10.0)
     protocol = replay.Protocol(sgd.Settings(16, 0.04, CHECKED_PASSES), ranges, copies=8)
-    streams = replay.start_streams(torch_seed=0, numpy_seed=1)
+    streams = start_streams(torch_seed=0, numpy_seed=1)
     subset, _ = replay.draw_subset(60000, 7200, streams=streams)
     train, test = prepare(subset, *fashion_mnist)
     for earlier in list(augment.SETTINGS)[: list(augment.SETTINGS).index(setting)]:

@@ -318,7 +318,7 @@ def test_the_same_settings_give_the_same_bytes(tmp_path):
     for attempt in ("first", "second"):
         curves, _ = train_seeds([0, 1], 4)
         save_curves(tmp_path / attempt, mlp.tabulate_curves(curves, [0, 1]))
-        save_metrics(tmp_path / attempt, mlp.measure_runs(curves, batch_size=4, learning_rate=0.005))
+        save_metrics(tmp_path / attempt, mlp.measure_runs(curves, prefix="4", learning_rate=0.005))
         files.append([(tmp_path / attempt / name).read_bytes() for name in ("curves.csv", "metrics.json")])
     assert files[0] == files[1]
 
@@ -337,7 +337,7 @@ def test_divergence_is_recorded_as_null(tmp_path):
     for values in (curves.train_loss, curves.train_accuracy, curves.test_loss, curves.test_accuracy):
         assert values.shape == (2, 4)
         assert np.isnan(values[:, 1:]).all()
-    save_metrics(tmp_path, mlp.measure_runs(curves, batch_size=1, learning_rate=1e30))
+    save_metrics(tmp_path, mlp.measure_runs(curves, prefix="1", learning_rate=1e30))
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
         "1.final_test_accuracy": [None, None],
         "1.final_train_accuracy": [None, None],
@@ -388,7 +388,7 @@ def test_interpolation_is_the_first_pass_with_accuracy_exactly_1():
 def test_metrics_carry_the_published_ids_and_the_order_of_the_seeds():
     rising = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
     curves = make_curves([[0.1] * 6 + [1.0], rising], [rising, rising[::-1]])
-    metrics = mlp.measure_runs(curves, batch_size=16, learning_rate=0.075)
+    metrics = mlp.measure_runs(curves, prefix="16", learning_rate=0.075)
     assert metrics["16.learning_rate"] == 0.075
     assert metrics["16.final_train_accuracy"] == [1.0, 0.6]
     assert metrics["16.final_test_accuracy"] == [0.6, 0.0]
@@ -400,7 +400,7 @@ def test_metrics_carry_the_published_ids_and_the_order_of_the_seeds():
 
 def test_the_mean_of_fewer_than_five_passes_leaves_the_start_out():
     curves = make_curves([[0.0, 0.5, 0.7]], [[0.0, 0.5, 0.7]])
-    assert mlp.measure_runs(curves, batch_size=2, learning_rate=0.1)["2.test_accuracy_mean_last_five"] == pytest.approx(
+    assert mlp.measure_runs(curves, prefix="2", learning_rate=0.1)["2.test_accuracy_mean_last_five"] == pytest.approx(
         [0.6]
     )
 

@@ -68,6 +68,20 @@ def test_runs_of_one_batch_size_are_lines_with_their_median():
     assert_legend_is_outside(figure)
 
 
+def test_a_single_run_is_one_line_without_a_legend():
+    curves = make_curves(sizes=[4], seeds=[0]).drop(columns=["seed", "batch_size"])
+    figure = plots.plot_runs(curves)
+    assert [len(ax.get_lines()) for ax in figure.axes] == [1] * 4
+    assert not figure.legends
+
+
+def test_the_trial_shows_its_running_average_and_the_losses_at_both_ends():
+    rows = [(100, "train", "trial_running_average", 1.1), (200, "train", "trial_running_average", 0.9)]
+    rows += [(0, "train", "trial_loss", 2.4), (250, "train", "trial_loss", 0.5), (0, "test", "trial_loss", 2.5)]
+    (ax,) = plots.plot_trial(pd.DataFrame(rows, columns=["update", "split", "metric", "value"])).axes
+    assert [line.get_xydata().tolist() for line in ax.get_lines()] == [[[100, 1.1], [200, 0.9]], [[0, 2.4], [250, 0.5]]]
+
+
 def test_the_median_stops_where_a_run_diverges():
     curves = make_curves(sizes=[4])
     curves.loc[(curves["seed"] == 1) & (curves["pass"] >= 3), "value"] = np.nan
@@ -79,67 +93,81 @@ def test_the_median_stops_where_a_run_diverges():
 
 
 @pytest.mark.parametrize("against", ["pass", "update"])
-def test_all_batch_sizes_with_bands_and_published_lines(against):
-    curves, published = make_curves(), make_published()
-    figure = plots.plot_batch_sizes(curves, published, against=against)
+def test_all_batch_sizes_with_bands(against):
+    curves = make_curves()
+    figure = plots.plot_batch_sizes(curves, against=against)
     first = 1 if against == "update" else 0  # update 0 has no place on a logarithmic axis
     for ax, (split, metric) in zip(figure.axes, PANELS, strict=True):
-        ours, theirs = ax.get_lines()[::2], ax.get_lines()[1::2]
-        assert len(ours) == len(theirs) == len(ax.collections) == len(SIZES)
-        for size, colour, line, dashed, band in zip(SIZES, style.COLOURS, ours, theirs, ax.collections, strict=False):
+        assert len(ax.get_lines()) == len(ax.collections) == len(SIZES)
+        for size, colour, line, band in zip(SIZES, style.COLOURS, ax.get_lines(), ax.collections, strict=False):
             table = expected_table(curves, size, split, metric)[first:]
             x = np.arange(first, 7) * (48 // size if against == "update" else 1)
             np.testing.assert_array_equal(line.get_xdata(), x)
             np.testing.assert_allclose(line.get_ydata(), np.median(table, axis=1), rtol=1e-12)
-            rows = published[(published["batch_size"] == size) & (published["split"] == split)]
-            expected = rows.loc[rows["metric"] == metric, "value"].to_numpy()[first:]
-            np.testing.assert_array_equal(dashed.get_xdata(), x)
-            np.testing.assert_array_equal(dashed.get_ydata(), expected)
             vertices = band.get_paths()[0].vertices
             for place, lowest, highest in zip(x, *np.percentile(table, [25, 75], axis=1), strict=True):
                 heights = vertices[vertices[:, 0] == place, 1]
                 np.testing.assert_allclose((heights.min(), heights.max()), (lowest, highest), rtol=1e-12)
-            assert to_rgba(line.get_color()) == to_rgba(dashed.get_color()) == to_rgba(colour)
-            assert line.get_marker() == dashed.get_marker()
-            assert to_rgba(dashed.get_markerfacecolor()) == to_rgba("white") != to_rgba(line.get_markerfacecolor())
-            assert line.get_linestyle() == "-"
-            assert dashed.get_linestyle() == "--"
-        assert len({line.get_marker() for line in ours}) == len(SIZES)
+            assert to_rgba(line.get_color()) == to_rgba(colour)
+        assert len({line.get_marker() for line in ax.get_lines()}) == len(SIZES)
         assert ax.get_xscale() == ("log" if against == "update" else "linear")
-    assert legend_texts(figure) == ["B = 1", "B = 4", "B = 16", "median of seeds", "middle half of seeds", "published"]
+    assert legend_texts(figure) == ["B = 1", "B = 4", "B = 16", "median of seeds", "middle half of seeds"]
     assert_legend_is_outside(figure)
 
 
+def test_single_runs_have_no_band():
+    figure = plots.plot_batch_sizes(make_published(), against="pass")
+    assert not any(ax.collections for ax in figure.axes)
+    assert legend_texts(figure) == ["B = 1", "B = 4", "B = 16"]
+
+
+def test_replays_lie_over_the_published_logs_in_a_column_for_each_batch_size():
+    replays, published = (
+        make_published(),
+        make_curves(seeds=[7]).drop(columns="seed"),
+    )  # the same numbers: one generator
+    published["value"] += 0.01
+    figure = plots.plot_replays(replays, published)
+    axes = np.array(figure.axes).reshape(4, len(SIZES))
+    for row, (split, metric) in zip(axes, PANELS, strict=True):
+        assert len({ax.get_ylim() for ax in row}) == 1
+        for ax, size in zip(row, SIZES, strict=True):
+            theirs, ours = (line.get_ydata() for line in ax.get_lines())
+            expected = replays[(replays["batch_size"] == size) & (replays["split"] == split)]
+            np.testing.assert_array_equal(ours, expected.loc[expected["metric"] == metric, "value"])
+            np.testing.assert_allclose(theirs - ours, 0.01)
+    assert [ax.get_title() for ax in axes[0]] == ["B = 1", "B = 4", "B = 16"]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["train loss", "test loss", "train accuracy", "test accuracy"]
+    assert legend_texts(figure) == ["published", "replay"]
+    assert_legend_is_outside(figure)
+
+
+def test_residuals_of_each_batch_size_stand_around_the_diagonal():
+    residuals = pd.DataFrame(
+        [(1, 1, 0.01, 0.02), (1, 2, -0.03, -0.01), (16, 1, 0.0, 0.0)],
+        columns=["batch_size", "pass", "published", "ours"],
+    )
+    figure = plots.plot_residuals(residuals, {16: 0.0, 1: 0.5})
+    assert [ax.get_title() for ax in figure.axes] == ["B = 1: r = 0.50", "B = 16: r = 0.00"]
+    first = figure.axes[0]
+    assert first.get_lines()[1].get_xydata().tolist() == [[0.01, 0.02], [-0.03, -0.01]]
+    assert first.get_xlim() == first.get_ylim() == pytest.approx((-0.0345, 0.0345))
+
+
 def test_axes_of_accuracy_begin_at_the_trained_networks():
-    curves, published = make_curves(), make_published()
-    for table in (curves, published):
-        table.loc[table["pass"] == 0, "value"] = 0.001
-    for figure, tables in [
-        (plots.plot_batch_sizes(curves, published, against="pass"), (curves, published)),
-        (plots.plot_runs(curves[curves["batch_size"] == 4]), (curves[curves["batch_size"] == 4],)),
+    curves = make_curves()
+    curves.loc[curves["pass"] == 0, "value"] = 0.001
+    for figure, table in [
+        (plots.plot_batch_sizes(curves, against="pass"), curves),
+        (plots.plot_runs(curves[curves["batch_size"] == 4]), curves[curves["batch_size"] == 4]),
     ]:
         for ax, (split, metric) in zip(figure.axes, PANELS, strict=True):
             low, high = ax.get_ylim()
             if metric == "loss":
                 assert low <= 0.001
                 continue
-            for table in tables:
-                rows = table[(table["split"] == split) & (table["metric"] == metric) & (table["pass"] > 0)]
-                assert 0.001 < low < rows["value"].min() <= rows["value"].max() < high
-
-
-def test_without_published_curves_nothing_is_dashed():
-    figure = plots.plot_batch_sizes(make_curves(), against="pass")
-    assert {line.get_linestyle() for ax in figure.axes for line in ax.get_lines()} == {"-"}
-    assert "published" not in legend_texts(figure)
-
-
-def test_a_batch_size_keeps_its_colour_when_our_runs_of_it_are_missing():
-    figure = plots.plot_batch_sizes(make_curves(sizes=[4, 16]), make_published(), against="pass")
-    lines = figure.axes[0].get_lines()
-    colours = [to_rgba(line.get_color()) for line in lines]
-    assert colours == [to_rgba(style.COLOURS[index]) for index in (0, 1, 1, 2, 2)]
-    assert lines[0].get_linestyle() == "--"
+            rows = table[(table["split"] == split) & (table["metric"] == metric) & (table["pass"] > 0)]
+            assert 0.001 < low < rows["value"].min() <= rows["value"].max() < high
 
 
 def test_unknown_axis_and_too_many_batch_sizes_are_refused():
@@ -151,56 +179,49 @@ def test_unknown_axis_and_too_many_batch_sizes_are_refused():
 
 def make_interpolation():
     runs = pd.DataFrame(
-        [(1, 0, 10, 480), (1, 1, 12, 576), (1, 2, 14, 672), (16, 0, 20, 60), (16, 1, None, None), (16, 2, 30, 90)],
-        columns=["batch_size", "seed", "passes", "updates"],
+        [
+            *((1, "replay", 13, 624), (1, "seeds", 10, 480), (1, "seeds", 12, 576)),
+            *((16, "seeds", 20, 60), (16, "seeds", None, None)),
+        ],
+        columns=["batch_size", "arm", "passes", "updates"],
     )
+    runs = runs.assign(last_pass=30, last_update=30 * (48 // runs["batch_size"]))
     return runs, pd.DataFrame({"batch_size": [1, 16], "passes": [13, 24], "updates": [624, 72]})
 
 
-def test_bars_are_means_with_every_seed_as_a_dot_and_published_bars_hollow():
-    runs, published = make_interpolation()
-    figure = plots.interpolation_bars(runs, published)
-    for ax, means, dots, theirs in [
-        (figure.axes[0], [576, 75], [[480, 576, 672], [60, 90]], [624, 72]),
-        (figure.axes[1], [12, 25], [[10, 12, 14], [20, 30]], [13, 24]),
-    ]:
-        ours, hollow = ax.patches[::2], ax.patches[1::2]
-        assert [bar.get_height() for bar in ours] == means
-        assert [bar.get_height() for bar in hollow] == theirs
-        assert all(bar.get_fill() and not bar.get_hatch() for bar in ours)
-        assert all(bar.get_hatch() and not bar.get_fill() for bar in hollow)
-        for line, bar, values in zip(ax.get_lines(), ours, dots, strict=True):
-            assert list(line.get_ydata()) == values
-            assert len(set(line.get_xdata())) == len(values)
-            assert bar.get_x() < min(line.get_xdata()) <= max(line.get_xdata()) < bar.get_x() + bar.get_width()
-        assert [text.get_text() for text in ax.texts] == ["2 of 3"]
+def test_every_run_is_a_mark_and_one_that_did_not_get_there_an_arrow_where_it_ended():
+    figure = plots.plot_interpolation(*make_interpolation())
+    for ax, dots, arrow, published in zip(
+        figure.axes,
+        ([[624], [480, 576], [60]], [[13], [10, 12], [20]]),
+        (90, 30),
+        ([624, 72], [13, 24]),
+        strict=True,
+    ):
+        lines = [line for line in ax.get_lines() if len(line.get_xdata())]
+        arrows = [line for line in lines if line.get_marker() == "^"]
+        levels = [line for line in lines if line.get_marker() == "None"]
+        marks = [line for line in lines if line not in arrows + levels]
+        assert [line.get_ydata().tolist() for line in marks] == dots
+        assert [line.get_ydata().tolist() for line in arrows] == [[arrow]]
+        assert [line.get_ydata()[0] for line in levels] == published
+        places = [place for line in [*marks, *arrows] for place in line.get_xdata()]
+        assert len(set(places)) == 5
+        assert all(abs(place - round(place)) < 0.5 for place in places)
         assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "16"]
     assert [ax.get_yscale() for ax in figure.axes] == ["log", "linear"]
-    assert [ax.get_ylim()[0] for ax in figure.axes] == [10, 0]  # the decade below the smallest of the updates, 60
-    assert legend_texts(figure) == ["mean of seeds", "a seed", "published"]
+    assert legend_texts(figure) == ["replay", "seeds", "not reached", "published"]
     assert_legend_is_outside(figure)
 
 
-def test_bars_of_a_batch_size_that_no_seed_interpolates():
-    runs, _ = make_interpolation()
-    runs.loc[runs["batch_size"] == 16, ["passes", "updates"]] = np.nan
-    figure = plots.interpolation_bars(runs)
-    for ax in figure.axes:
-        assert len(ax.patches) == 1
-        assert [text.get_text() for text in ax.texts] == ["0 of 3"]
-    figure.canvas.draw()
-    assert legend_texts(figure) == ["mean of seeds", "a seed"]
-
-
 def test_figures_are_the_same_bytes_each_time(tmp_path):
-    curves, published = make_curves(), make_published()
-    runs, bars = make_interpolation()
+    curves = make_curves()
     files = []
     for attempt in ("first", "second"):
         for name, figure in {
             "runs": plots.plot_runs(curves[curves["batch_size"] == 1]),
-            "updates": plots.plot_batch_sizes(curves, published, against="update"),
-            "bars": plots.interpolation_bars(runs, bars),
+            "updates": plots.plot_batch_sizes(curves, against="update"),
+            "interpolation": plots.plot_interpolation(*make_interpolation()),
         }.items():
             save_figure(tmp_path / attempt, name, figure, alt="A figure of made-up numbers.")
         files.append([path.read_bytes() for path in sorted((tmp_path / attempt).iterdir())])

@@ -1,12 +1,14 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
 from gradlab.lab import style
 from gradlab.lab.record import save_figure
 from gradlab.studies.batch_size import divergence
-from gradlab.studies.batch_size.search_plots import plot_search
+from gradlab.studies.batch_size.law import Law
+from gradlab.studies.batch_size.search_plots import plot_law, plot_search
 
 RATES = (0.01, 0.1, 0.2, 0.21, 0.3)
 OUTCOMES = {
@@ -110,3 +112,32 @@ def test_figure_is_the_same_bytes_each_time(tmp_path):
     for attempt in ("first", "second"):
         save_figure(tmp_path / attempt, "search", make_figure()[1], alt="A figure of made-up numbers.")
     assert (tmp_path / "first/search.svg").read_bytes() == (tmp_path / "second/search.svg").read_bytes()
+
+
+def test_the_law_is_drawn_for_each_seed_with_its_brackets_and_what_they_are_of_it():
+    laws = {3: Law(1.0, 50.0), 5: Law(2.0, 40.0)}
+    rows = [
+        (size, seed, 0.98 * rate, 1.02 * rate) for size, rate in {1: 0.02, 4: 0.07, 32: 0.3}.items() for seed in laws
+    ]
+    table = pd.DataFrame(rows, columns=["batch_size", "seed", "stable", "divergent"])
+    table["predicted"] = [
+        laws[seed].predict(size) for size, seed in zip(table["batch_size"], table["seed"], strict=True)
+    ]
+    figure = plot_law(table, laws, [1, 4], {1: 0.01})
+    rates, shares = figure.axes
+    for ax, scale in ((rates, 1), (shares, table["predicted"])):
+        drawn = sorted(
+            [low, high] for bars in ax.collections for (_, low), (_, high) in bars.get_segments() if low < high
+        )
+        expected = table[["stable", "divergent"]].div(scale, axis=0)
+        np.testing.assert_allclose(drawn, sorted(expected.to_numpy().tolist()))
+    curves = [line for line in rates.get_lines() if len(line.get_xdata()) == 200]
+    for line, law in zip(curves, laws.values(), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), 1 / (law.a + law.b / np.asarray(line.get_xdata())))
+    assert [line.get_xydata().tolist() for line in rates.get_lines() if line.get_marker() == "D"] == [[[1, 0.01]]]
+    (beyond,) = shares.patches
+    assert 4 < beyond.get_x() < 32 < beyond.get_x() + beyond.get_width()
+    assert [label.get_text() for label in rates.get_xticklabels()] == ["1", "4", "32"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["published, by eye", "not fitted"]
+    everything = plot_law(table, laws, [1, 4, 32])
+    assert not any(ax.patches for ax in everything.axes)

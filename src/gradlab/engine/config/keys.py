@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, create_model
 
 from gradlab.data.identity import SPECS
 from gradlab.engine.config.faults import IN_A_FILE, NOTHING, brief
+from gradlab.engine.rounding import CONTEXTS
 from gradlab.engine.study import PACKAGES, PROTOCOLS, Study
 from gradlab.lab.fields import Section, Unique, expected
 
@@ -137,6 +138,11 @@ class Keys(Section):
         "auto",
         description="Where cells run that can use a GPU: `auto` (a GPU where torch can use one, else the CPU), `cpu`, "
         "`cuda` (an NVIDIA GPU, or not at all). See [docs/gpu.md](../docs/gpu.md).",
+    )
+    rounding: Literal[*CONTEXTS] | None = Field(
+        None,
+        description="The newest instructions of the processor that libraries may take, which decide how results are rounded: "
+        "`sse4`, `avx2`, `avx512`; `null`: all that it has. `make verify ROUNDING=avx2` runs cells again with others.",
     )
     data: Data = Data()
     studies: dict[str, bool] = Field(

@@ -17,12 +17,19 @@ class Corrected(Section):
     )
     root_seed: RootSeed = 20210
     seeds: Seeds = Field(
-        [0, 1, 2],
+        [0, 1, 2, 3, 4],
         description="A cell of every training for each; add a number, and nothing else runs again. Training subset, initial "
         "network, order of the images and transforms vary with it; all settings have the same seeds.",
     )
     evaluate_every: Passes = Field(
-        5, description="Passes between two evaluations on the test set; the last five passes are evaluated as well."
+        10,
+        description="Passes between two votes over copies of the test set; there is one after the last pass as well. The test "
+        "images as they are are evaluated at these passes, and after each one whose weights are averaged.",
+    )
+    average_from: Annotated[float, Field(ge=0, le=0.99)] = Field(
+        0.5,
+        description="Share of the passes that a run took after which its weights are averaged, pass by pass: the last pass "
+        "alone is noise. The averaged network is evaluated as well.",
     )
 
 

@@ -3,6 +3,9 @@
 Settings that treat the training images alike share a network: under one seed, only the evaluation tells them apart. So a
 run trains one network and gives the results of two settings.
 
+The last pass alone is noise: the accuracy swings from pass to pass. So the weights are averaged over the last part of a run,
+too, and the averaged network is evaluated once.
+
 Everything is computed on the device of the images. Random numbers are always drawn on the CPU, so that every device sees the
 same ones.
 """
@@ -15,10 +18,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_swa_multi_avg_fn
 
 from gradlab.lab import models, sgd
 from gradlab.lab.seeds import Streams
 from gradlab.studies.augmentation import augment
+from gradlab.studies.augmentation.late import find_late_passes
 from gradlab.studies.augmentation.vote import vote
 
 # The settings whose networks are the same, under the name of their training.
@@ -26,9 +31,6 @@ TRAININGS = {
     training: [name for name, setting in augment.SETTINGS.items() if setting.train == augmented]
     for training, augmented in (("clean", False), ("augmented", True))
 }
-
-# Every one of the last passes is evaluated on the test images, since the last pass alone can be a lucky one.
-LAST_PASSES = 5
 
 
 @dataclass(frozen=True)
@@ -44,19 +46,25 @@ class Protocol:
     copies
         Augmented copies of the test set that vote, where a setting augments the test images.
     evaluate_every
-        The test images are evaluated after every so many passes, and after each of the last five.
+        The copies vote after every so many passes, and after the last.
+    average_from
+        Share of a run's passes, in [0, 1), after which its weights are averaged. After each of these passes, the test images
+        as they are are evaluated as well.
     """
 
     sgd: sgd.Settings
     ranges: augment.TransformRanges
     copies: int
     evaluate_every: int
+    average_from: float
 
     def __post_init__(self) -> None:
         if self.copies < 1:
             raise ValueError(f"copies is {self.copies}, but a vote needs at least one augmented copy")
         if self.evaluate_every < 1:
             raise ValueError(f"evaluate_every is {self.evaluate_every}, but needs to be at least 1 pass")
+        if not 0 <= self.average_from < 1:
+            raise ValueError(f"average_from is {self.average_from}, but needs a share of the passes in [0, 1)")
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,25 @@ class TrainedNetwork:
     run
         Evaluated on the training images alone.
     snapshots
-        The parameters after every pass whose test results are wanted, by the number of the pass: 0, the multiples of
-        `Protocol.evaluate_every` and the last five.
+        The parameters before the first pass and after each: which passes are the last ones is known only at the end.
     """
 
     training: str
     run: sgd.Run
-    snapshots: dict[int, list[Tensor]]
+    snapshots: list[list[Tensor]]
+
+
+@dataclass(frozen=True)
+class EvaluatedRun(sgd.Run):
+    """A run as one setting evaluates it.
+
+    Attributes
+    ----------
+    averaged_test_accuracy
+        That of the averaged weights, on the test images as the setting uses them.
+    """
+
+    averaged_test_accuracy: float
 
 
 def find_training(name: str) -> list[str]:
@@ -95,7 +115,7 @@ def draw_subset(total: int, size: int, *, streams: Streams) -> np.ndarray:
 
 def run_training(
     training: str, train: sgd.LabelledImages, test: sgd.LabelledImages, protocol: Protocol, *, streams: Streams
-) -> dict[str, sgd.Run]:
+) -> dict[str, EvaluatedRun]:
     """Train one network and evaluate it under both of its settings.
 
     Parameters
@@ -111,9 +131,10 @@ def run_training(
 
     Returns
     -------
-    dict of str to Run
+    dict of str to EvaluatedRun
         For each setting, in the order of `augment.SETTINGS`. Every pass has its evaluation on the training images; every
-        `Protocol.evaluate_every`-th one and the last five have one on the test images too.
+        `Protocol.evaluate_every`-th one and the last have one on the test images, and, where these are used as they are,
+        so has each whose weights are averaged.
     """
     return evaluate_network(train_network(training, train, protocol, streams=streams), test, protocol, streams=streams)
 
@@ -134,7 +155,7 @@ def train_network(training: str, train: sgd.LabelledImages, protocol: Protocol, 
     device = train.images.device
     n, height, width = train.images.shape
     updates, batch_size = protocol.sgd.updates_per_pass(n), protocol.sgd.batch_size
-    snapshots: dict[int, list[Tensor]] = {}
+    snapshots: list[list[Tensor]] = []
 
     def draw_pass() -> Iterable[tuple[Tensor, Tensor]]:
         indices = torch.from_numpy(streams.order.integers(n, size=(updates, batch_size))).to(device)
@@ -147,11 +168,7 @@ def train_network(training: str, train: sgd.LabelledImages, protocol: Protocol, 
         return zip(images.view(updates, batch_size, height, width), train.labels[indices], strict=True)
 
     def evaluate_pass(parameters: list[Tensor]) -> sgd.PassResult:
-        number = max(snapshots, default=-1) + 1
-        snapshots[number] = [parameter.detach().clone() for parameter in parameters]
-        # Which passes are the last is known only at the end, so the last few are always kept.
-        if (number - LAST_PASSES) % protocol.evaluate_every:
-            snapshots.pop(number - LAST_PASSES, None)
+        snapshots.append([parameter.detach().clone() for parameter in parameters])
         return sgd.PassResult(sgd.evaluate(models.conv_net, parameters, train))
 
     # torch's generator is seeded with 32 bits, however many it is given.
@@ -161,14 +178,25 @@ def train_network(training: str, train: sgd.LabelledImages, protocol: Protocol, 
     return TrainedNetwork(training, run, snapshots)
 
 
+def average_weights(snapshots: Iterable[list[Tensor]]) -> list[Tensor]:
+    """Return the mean of each parameter over `snapshots`, of which there is at least one."""
+    first, *others = snapshots
+    averaged = [parameter.clone() for parameter in first]
+    update = get_swa_multi_avg_fn()
+    for count, parameters in enumerate(others, start=1):
+        update(averaged, parameters, count)
+    return averaged
+
+
 def evaluate_network(
     trained: TrainedNetwork, test: sgd.LabelledImages, protocol: Protocol, *, streams: Streams
-) -> dict[str, sgd.Run]:
+) -> dict[str, EvaluatedRun]:
     """Add the test results of each of its settings to the run of a network.
 
     The loss is that of the test images as they are. The accuracy is theirs too, unless the setting augments the test
     images: then it is that of the vote over the copies. Each pass has a child of `streams.vote` of its own, so the result
-    after a pass does not depend on which others are evaluated.
+    after a pass does not depend on which others are evaluated. That of pass 0 serves the averaged weights: whatever the
+    number of their passes, all networks of a seed are asked about the same copies.
 
     Parameters
     ----------
@@ -177,21 +205,42 @@ def evaluate_network(
     test, protocol, streams
         As for `run_training`.
     """
-    settings = find_training(trained.training)
-    rngs = streams.vote.spawn(trained.run.passes + 1)
-    results = {setting: list(trained.run.results) for setting in settings}
-    for number, parameters in trained.snapshots.items():
-        if number == 0 and trained.run.passes:
-            continue  # an untrained network guesses, and a vote over its guesses costs as much as any other
-        on_train = trained.run.results[number].train
-        as_they_are = sgd.evaluate(models.conv_net, parameters, test)
-        for setting in settings:
-            on_test = as_they_are
-            if augment.find_setting(setting).test:
-                predictions = predict_by_vote(parameters, test.images, protocol, rng=rngs[number])
-                on_test = sgd.Evaluation(as_they_are.loss, (predictions == test.labels.cpu()).sum().item() / len(test))
-            results[setting][number] = sgd.PassResult(on_train, on_test)
-    return {setting: sgd.Run(tuple(results[setting]), trained.run.parameters) for setting in settings}
+    passes = trained.run.passes
+    late = find_late_passes(passes, protocol.average_from)
+    # An untrained network guesses, and a vote over its guesses costs as much as any other.
+    regular = {*range(protocol.evaluate_every, passes, protocol.evaluate_every), passes}
+    rngs = streams.vote.spawn(passes + 1)
+    averaged = average_weights(trained.snapshots[number] for number in late)
+
+    as_they_are = {
+        number: sgd.evaluate(models.conv_net, trained.snapshots[number], test) for number in sorted(regular | set(late))
+    }
+    runs = {}
+    for setting in find_training(trained.training):
+        on_test = as_they_are
+        if augment.find_setting(setting).test:
+            on_test = {
+                number: sgd.Evaluation(
+                    as_they_are[number].loss,
+                    _measure_vote(trained.snapshots[number], test, protocol, rng=rngs[number]),
+                )
+                for number in sorted(regular)
+            }
+            of_averaged = _measure_vote(averaged, test, protocol, rng=rngs[0])
+        else:
+            of_averaged = sgd.evaluate(models.conv_net, averaged, test).accuracy
+        results = tuple(
+            sgd.PassResult(result.train, on_test.get(number)) for number, result in enumerate(trained.run.results)
+        )
+        runs[setting] = EvaluatedRun(results, trained.run.parameters, of_averaged)
+    return runs
+
+
+def _measure_vote(
+    parameters: list[Tensor], test: sgd.LabelledImages, protocol: Protocol, *, rng: np.random.Generator
+) -> float:
+    predictions = predict_by_vote(parameters, test.images, protocol, rng=rng)
+    return (predictions == test.labels.cpu()).sum().item() / len(test)
 
 
 def predict_by_vote(
@@ -214,7 +263,7 @@ def predict_by_vote(
     return vote([partial(label_copy, transforms) for transforms in drawn], len(images), models.CLASSES)
 
 
-def collect_metrics(runs: Mapping[str, sgd.Run]) -> dict[str, bool | int | float]:
+def collect_metrics(runs: Mapping[str, EvaluatedRun]) -> dict[str, bool | int | float]:
     """Return the results of each setting as `<setting>.<metric>`."""
     metrics: dict[str, bool | int | float] = {}
     for setting, run in runs.items():
@@ -225,7 +274,7 @@ def collect_metrics(runs: Mapping[str, sgd.Run]) -> dict[str, bool | int | float
             f"{setting}.final_train_loss": run.final.train.loss,
             f"{setting}.passes": run.passes,
             f"{setting}.reached_full_training_accuracy": run.reached_full_training_accuracy,
-            f"{setting}.test_accuracy_mean_last_five": run.mean_test_accuracy(LAST_PASSES),
+            f"{setting}.averaged_test_accuracy": run.averaged_test_accuracy,
         }
     return metrics
 

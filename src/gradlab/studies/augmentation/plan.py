@@ -17,7 +17,9 @@ _NOTEBOOK_RUNS = [["none", 35], ["train", 100], ["test", 30], ["both", 100]]
 _NOTEBOOK_ORDER = [setting for setting, _ in _NOTEBOOK_RUNS]
 # The settings that share a network, by the training.
 _SETTINGS = {"clean": ["none", "test"], "augmented": ["train", "both"]}
-_METRICS = ["final_test_accuracy", "final_test_loss", "test_accuracy_mean_last_five", "passes"]
+_METRICS = ["final_test_accuracy", "final_test_loss", "passes"]
+# The notebook shows five pictures of its subset before the first run.
+_SAMPLES = [f"sample_{number}.label" for number in range(1, 6)]
 _SHARED = [
     "subset_size",
     "batch_size",
@@ -51,7 +53,7 @@ def cells(config: Config) -> list[Cell]:
                 "setting": setting,
                 "earlier_runs": _NOTEBOOK_RUNS[: _NOTEBOOK_ORDER.index(setting)],
             },
-            metrics=_measure(setting),
+            metrics=_measure(_METRICS, setting) + (_SAMPLES if setting == _NOTEBOOK_ORDER[0] else []),
         )
         for setting in config.settings
     ]
@@ -67,9 +69,10 @@ def cells(config: Config) -> list[Cell]:
                 "seed": seed,
                 "root_seed": corrected.root_seed,
                 "evaluate_every": corrected.evaluate_every,
+                "average_from": corrected.average_from,
             },
             device="device",
-            metrics=_measure(*_SETTINGS[training]),
+            metrics=_measure([*_METRICS, "averaged_test_accuracy"], *_SETTINGS[training]),
             replicates=[seed],
         )
         for seed in corrected.seeds
@@ -77,5 +80,5 @@ def cells(config: Config) -> list[Cell]:
     ]
 
 
-def _measure(*settings: str) -> list[str]:
-    return [f"{setting}.{metric}" for setting in settings for metric in _METRICS]
+def _measure(metrics: list[str], *settings: str) -> list[str]:
+    return [f"{setting}.{metric}" for setting in settings for metric in metrics]

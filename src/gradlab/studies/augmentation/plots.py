@@ -1,18 +1,19 @@
-"""Figures of the augmentation study (F §2): one run or several seeds under the four settings, the published log, samples.
+"""Figures of the augmentation study (F §2): a run, the four settings beside the published log, seeds, samples.
 
 Tables of curves are tidy: `pass`, `split`, `metric`, `value`, with `setting` where a table holds several settings, and
 `seed` where it holds several runs of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from gradlab.lab import style
-from gradlab.lab.curves import PANELS, dress_panel, select, tabulate_seeds
+from gradlab.lab.curves import AXIS_LABELS, PANELS, dress_panel, select
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -27,33 +28,46 @@ CLASS_NAMES = (
     "ankle boot",
 )
 
-# A setting has the same colour and the same marker in every figure, whichever other settings are drawn.
-SETTING_COLOURS = dict(zip(("none", "train", "test", "both"), style.COLOURS, strict=False))
-SETTING_MARKERS = dict(zip(SETTING_COLOURS, style.MARKERS, strict=False))
+SETTINGS = ("none", "train", "test", "both")
+# Settings by the training images: the two of a row share a network under each seed, and the second one votes.
+_TRAININGS = {("none", "test"): "trained on images as they are", ("train", "both"): "trained on augmented images"}
 
-# Where a line's style is free to tell settings apart, it says how the test images are used: a full line for images as
-# they are, a broken one for votes. Settings that differ in nothing else share their training curves; drawn on the full
-# line, the broken one leaves as much of it to be seen as it hides.
-SETTING_LINES = {
-    setting: {"linestyle": linestyle, "linewidth": 1.8}
-    for setting, linestyle in zip(SETTING_COLOURS, ("-", "-", (0, (4, 4)), (0, (4, 4))), strict=True)
-}
-
+_OURS = {"color": style.COLOURS[0], **style.REPRODUCED}
+_PUBLISHED = {"color": style.COLOURS[1], **style.PUBLISHED}
+_SEED = {"color": style.COLOURS[0], "linestyle": "-", "linewidth": 0.8, "alpha": 0.7}
+_SHARED = {"color": "0.45", "linestyle": (0, (3, 1.5)), "linewidth": 1.0}
+_VOTE = {"color": style.COLOURS[2], "marker": "^", "linestyle": "none", **style.MARKER}
+_DOT = {"marker": "o", "markersize": 5, "mec": "white", "mew": 0.6}
 _LOGARITHMIC = {("train", "loss")}  # it falls over two decades; the test loss does not
+_ACCURACIES = {"train": "training accuracy", "test": "test accuracy"}
 
 
-def plot_run(curves: pd.DataFrame) -> Figure:
-    """Plot one setting: train and test, loss and accuracy, against passes over the data."""
+def plot_run(curves: pd.DataFrame, votes: pd.DataFrame | None = None) -> Figure:
+    """Plot one run: train and test, loss and accuracy, against passes over the data.
+
+    Parameters
+    ----------
+    curves
+        Tidy curves of the run.
+    votes
+        Those of the setting that evaluates the same network by votes; its test accuracies are drawn as triangles.
+    """
     figure, axes = style.panels(2, 2)
     for ax, (split, metric) in zip(axes, PANELS, strict=True):
         rows = select(curves, split, metric)
-        ax.plot(rows["pass"], rows["value"], color=style.COLOURS[0], **style.REPRODUCED)
-        dress_panel(ax, split, metric, curves, logarithmic=_LOGARITHMIC)
+        ax.plot(rows["pass"], rows["value"], **_OURS)
+        drawn = [curves]
+        if votes is not None and (split, metric) == ("test", "accuracy"):
+            voted = select(votes, split, metric)
+            ax.plot(voted["pass"], voted["value"], **_VOTE)
+            _name_lines(ax, {"images as they are": _OURS, "votes over copies": _VOTE})
+            drawn.append(votes)
+        dress_panel(ax, split, metric, *drawn, logarithmic=_LOGARITHMIC)
     return figure
 
 
 def plot_settings(reproduced: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Plot all settings in the same four panels, each in its colour and marker: reproduced full, published dashed.
+    """Plot training and test accuracy against passes, a column for each setting: reproduced, over the published dashes.
 
     Parameters
     ----------
@@ -66,94 +80,118 @@ def plot_settings(reproduced: pd.DataFrame, published: pd.DataFrame) -> Figure:
         If a table names a setting that does not exist.
     """
     settings = _list_settings(reproduced, published)
-    figure, axes = style.panels(2, 2, width=9.0)
-    for ax, (split, metric) in zip(axes, PANELS, strict=True):
-        for place, setting in enumerate(settings):
-            ours, theirs = (
-                select(table[table["setting"] == setting], split, metric) for table in (reproduced, published)
-            )
-            spacing = style.space_markers(len(theirs), place=2 * place, lines=2 * len(settings))
-            look = style.hollow(_mark(setting)) | style.PUBLISHED
-            ax.plot(theirs["pass"], theirs["value"], markevery=spacing, **look)
-            spacing = style.space_markers(len(ours), place=2 * place + 1, lines=2 * len(settings))
-            ax.plot(ours["pass"], ours["value"], markevery=spacing, **_mark(setting), **style.REPRODUCED)
-        dress_panel(ax, split, metric, reproduced, published, logarithmic=_LOGARITHMIC)
-    handles = [Line2D([], [], label=setting, **_mark(setting), **style.REPRODUCED) for setting in settings]
-    handles.append(Line2D([], [], color="0.3", label="reproduced", **style.REPRODUCED))
-    handles.append(Line2D([], [], color="0.3", label="published", **style.PUBLISHED))
-    figure.legend(handles=handles, loc="outside right upper")
+    figure, axes = style.panels(2, len(settings), width=1.4 + 2.1 * len(settings), height=2.3)
+    for ax, (split, setting) in zip(axes, [(row, name) for row in _ACCURACIES for name in settings], strict=True):
+        for table, look in ((published, _PUBLISHED), (reproduced, _OURS)):
+            rows = select(table[table["setting"] == setting], split, "accuracy")
+            ax.plot(rows["pass"], rows["value"], **look)
+        _scale(ax, split, published, reproduced)
+        ax.set_xlabel(AXIS_LABELS["pass"] if split == "test" else "")
+        ax.set_title(setting if split == "train" else "", fontsize=10)
+        ax.set_ylabel(_ACCURACIES[split] if setting == settings[0] else "")
+    _name_lines(axes[0], {"ours": _OURS, "published": _PUBLISHED})
     return figure
 
 
-def plot_arms(curves: pd.DataFrame) -> Figure:
-    """Plot one run as each of several settings evaluates it, in the same four panels, a line for each setting.
+def plot_residuals(residuals: Mapping[str, pd.DataFrame]) -> Figure:
+    """Plot what a running median leaves of the training accuracy, ours against the published one, a panel for each setting.
 
-    Settings that differ in the test images alone have the same training curves and the same test loss: the lines then
-    lie on one another, and line style and marker tell them apart. In the panels of the test set, which may be
-    evaluated after some passes only, a marker stands at every evaluation.
+    Parameters
+    ----------
+    residuals
+        For each setting the columns `ours` and `published`, a row for each pass.
+    """
+    figure, axes = style.panels(1, len(residuals), width=1.4 + 2.1 * len(residuals), height=3.1)
+    for ax, (setting, pairs) in zip(axes, residuals.items(), strict=True):
+        points = 100 * pairs  # percentage points
+        ax.axhline(0, color="0.8", linewidth=0.8)
+        ax.axvline(0, color="0.8", linewidth=0.8)
+        ax.plot(points["published"], points["ours"], color=_OURS["color"], linestyle="none", **_DOT | {"markersize": 4})
+        reach = 1.1 * max(points.abs().to_numpy().max(initial=0), 0.1)
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), box_aspect=1, xlabel="published")
+        correlation = pairs["ours"].corr(pairs["published"])
+        ax.set_title(f"{setting}: r = {correlation:.2f}" if np.isfinite(correlation) else setting, fontsize=10)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes[0].set_ylabel("ours")
+    figure.supxlabel("training accuracy less its running median (percentage points)", fontsize=10)
+    return figure
+
+
+def plot_averaging(runs: pd.DataFrame, published: Mapping[str, float]) -> Figure:
+    """Plot test accuracies after the last pass and of averaged weights: a dot for each seed, with lines between its arms.
+
+    Parameters
+    ----------
+    runs
+        Columns `setting`, `seed`, `last`, `averaged`; NaN or None for a run without a value.
+    published
+        The published accuracy of a setting, after its last pass.
+    """
+    figure, axes = style.panels(1, 2, width=8.0, height=3.4)
+    for ax, (arms, title) in zip(
+        axes, ((("none", "train"), "test images as they are"), (("test", "both"), "votes over copies")), strict=True
+    ):
+        for start, measure in ((0, "last"), (2, "averaged")):
+            table = runs.pivot(index="seed", columns="setting", values=measure).reindex(columns=arms).astype(float)
+            for _, pair in table.iterrows():
+                ax.plot([start, start + 1], pair, **_DOT, color=_OURS["color"], linewidth=0.8)
+        for place, arm in enumerate(arms):
+            if arm in published:
+                look = {"color": _PUBLISHED["color"], "marker": "D", "mfc": "none", "mew": 1.5, "linestyle": "none"}
+                ax.plot([place], [published[arm]], **look)
+        ax.set_xticks(range(4), 2 * arms)
+        ax.set_xlim(-0.5, 3.5)
+        for middle, name in ((0.5, "last pass"), (2.5, "averaged weights")):
+            ax.text(middle, -0.14, name, transform=ax.get_xaxis_transform(), ha="center", va="top")
+        ax.axvline(1.5, color="0.8", linewidth=0.8)
+        ax.set_title(title, fontsize=10)
+        ax.grid(visible=False, axis="x")
+    low, high = min(ax.get_ylim()[0] for ax in axes), max(ax.get_ylim()[1] for ax in axes)
+    for ax in axes:
+        ax.set_ylim(low, high)
+    axes[0].set_ylabel("test accuracy")
+    _name_lines(axes[0], {"a seed": {"color": _OURS["color"]}, "published": _PUBLISHED})
+    return figure
+
+
+def plot_seeds(curves: pd.DataFrame, shared: pd.DataFrame) -> Figure:
+    """Plot accuracies of the corrected runs against passes: a column for each training, a thin line for each seed.
 
     Parameters
     ----------
     curves
-        Tidy curves with `setting`.
+        Tidy curves with `setting` and `seed`: lines for images as they are, triangles for votes.
+    shared
+        Tidy curves with `setting`: of `train` where all images of a pass share a transform, drawn beside its test accuracies.
 
     Raises
     ------
     ValueError
-        If the table names a setting that does not exist.
+        If a table names a setting that does not exist.
     """
-    settings = _list_settings(curves)
-    looks = {setting: _mark(setting) | SETTING_LINES[setting] for setting in settings}
-    for look in looks.values():
-        look["markersize"] = 6.5 if look["linestyle"] == "-" else 4  # a marker at the same place stays visible around
-    figure, axes = style.panels(2, 2, width=9.0)
-    for ax, (split, metric) in zip(axes, PANELS, strict=True):
-        for place, setting in enumerate(settings):
-            rows = select(curves[curves["setting"] == setting], split, metric)
-            spacing = 1 if split == "test" else style.space_markers(len(rows), place=place, lines=len(settings))
-            ax.plot(rows["pass"], rows["value"], **looks[setting], markevery=spacing)
-        dress_panel(ax, split, metric, curves, logarithmic=_LOGARITHMIC)
-    handles = [Line2D([], [], label=setting, **looks[setting]) for setting in settings]
-    figure.legend(handles=handles, loc="outside right upper", handlelength=3.5)
-    return figure
-
-
-def plot_seeds(curves: pd.DataFrame) -> Figure:
-    """Plot all settings in the same four panels: a thin line for each seed, a thick one for their median.
-
-    Runs end at different passes, and the test set may be evaluated after other passes in one run than in another. The
-    median, which one seed with an extreme test loss leaves where it is, is drawn at the passes after which every seed of
-    the setting has a finite value, so it never goes over from all seeds to those that are left. Both axes of the loss are
-    logarithmic: they have to hold that one seed.
-
-    Parameters
-    ----------
-    curves
-        Tidy curves with `setting` and `seed`.
-
-    Raises
-    ------
-    ValueError
-        If the table names a setting that does not exist, or has two values for the same point of a run.
-    """
-    settings = _list_settings(curves)
-    figure, axes = style.panels(2, 2, width=9.0)
-    for ax, (split, metric) in zip(axes, PANELS, strict=True):
-        for setting in settings:
-            of_setting = curves[curves["setting"] == setting]
-            for _, run in select(of_setting, split, metric).groupby("seed"):
-                look = style.SINGLE_SEED | {"linestyle": SETTING_LINES[setting]["linestyle"]}
-                ax.plot(run["pass"], run["value"], color=SETTING_COLOURS[setting], **look)
-        # Means after all single seeds: they must not lie under another setting's runs.
-        for place, setting in enumerate(settings):
-            median = _median_of_seeds(tabulate_seeds(curves[curves["setting"] == setting], split, metric))
-            spacing = style.space_markers(len(median), place=place, lines=len(settings))
-            ax.plot(median.index, median, **_mark(setting), markevery=spacing, **SETTING_LINES[setting])
-        dress_panel(ax, split, metric, curves, logarithmic=_LOGARITHMIC | {("test", "loss")})
-    handles = [Line2D([], [], label=setting, **_mark(setting), **SETTING_LINES[setting]) for setting in settings]
-    handles.append(Line2D([], [], color="0.3", linewidth=1.8, label="median of the seeds"))
-    handles.append(Line2D([], [], color="0.3", label="a seed", **style.SINGLE_SEED))
-    figure.legend(handles=handles, loc="outside right upper", handlelength=3.5)
+    settings = _list_settings(curves, shared)
+    trainings = {names: title for names, title in _TRAININGS.items() if set(names) & set(settings)}
+    figure, axes = style.panels(2, len(trainings), width=1.0 + 3.6 * len(trainings), height=2.7)
+    for upper, lower in zip(axes[: len(trainings)], axes[len(trainings) :], strict=True):
+        lower.sharex(upper)
+    for ax, (split, (plain, voted)) in zip(
+        axes, [(row, pair) for row in _ACCURACIES for pair in trainings], strict=True
+    ):
+        if split == "test":
+            if plain == "train":
+                rows = select(shared[shared["setting"] == plain], split, "accuracy")
+                ax.plot(rows["pass"], rows["value"], **_SHARED)
+            rows = select(curves[curves["setting"] == voted], split, "accuracy")
+            ax.plot(rows["pass"], rows["value"], **_VOTE | {"markersize": 3.5})
+        for _, run in select(curves[curves["setting"] == plain], split, "accuracy").groupby("seed"):
+            ax.plot(run["pass"], run["value"], **_SEED)
+        _scale(ax, split, curves, shared if split == "test" else curves)
+        ax.set_xlabel(AXIS_LABELS["pass"] if split == "test" else "")
+        ax.set_title(trainings[plain, voted] if split == "train" else "", fontsize=10)
+        ax.set_ylabel(_ACCURACIES[split] if ax in axes[:: len(trainings)] else "")
+    lines = {"a seed": _SEED, "its votes over copies": _VOTE, "one transform for all images (replay)": _SHARED}
+    _name_lines(axes[-1], lines)
     return figure
 
 
@@ -186,18 +224,26 @@ def plot_samples(clean: np.ndarray, transformed: np.ndarray, labels: Sequence[in
 
 
 def _list_settings(*tables: pd.DataFrame) -> list[str]:
-    """Return the settings that occur in any of the tables, in the order of `SETTING_COLOURS`."""
+    """Return the settings that occur in any of the tables, in the order of `SETTINGS`."""
     named = {setting for table in tables for setting in table["setting"]}
-    if unknown := sorted(named - set(SETTING_COLOURS)):
-        raise ValueError(f"no colour for the settings {unknown}; the settings are {', '.join(SETTING_COLOURS)}")
-    return [setting for setting in SETTING_COLOURS if setting in named]
+    if unknown := sorted(named - set(SETTINGS)):
+        raise ValueError(f"there are no settings {unknown}; the settings are {', '.join(SETTINGS)}")
+    return [setting for setting in SETTINGS if setting in named]
 
 
-def _mark(setting: str) -> dict[str, object]:
-    """Return colour and marker of a setting."""
-    return {"color": SETTING_COLOURS[setting], "marker": SETTING_MARKERS[setting], **style.MARKER}
+def _scale(ax: Axes, split: str, *tables: pd.DataFrame) -> None:
+    """Give panels of accuracies that are read side by side the same limits: those of all runs after the first passes."""
+    rows = pd.concat([select(table, split, "accuracy") for table in tables])
+    trained = rows.loc[rows["pass"] > 0.05 * rows["pass"].max(), "value"]
+    trained = trained[np.isfinite(trained)]
+    if trained.min() < trained.max():
+        margin = 0.05 * (trained.max() - trained.min())
+        ax.set_ylim(trained.min() - margin, trained.max() + margin)
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
 
 
-def _median_of_seeds(table: pd.DataFrame) -> pd.Series:
-    """Return the median over the columns of those rows in which every one is finite."""
-    return table[np.isfinite(table).all(axis=1)].median(axis=1)
+def _name_lines(ax: Axes, looks: Mapping[str, Mapping[str, object]]) -> None:
+    """Write what lines stand for, in their colours, into the lower right of a panel, which learning curves leave empty."""
+    for place, (name, look) in enumerate(reversed(looks.items())):
+        place = {"x": 0.97, "y": 0.05 + 0.11 * place}
+        ax.text(s=name, color=look["color"], transform=ax.transAxes, ha="right", va="bottom", fontsize=9, **place)

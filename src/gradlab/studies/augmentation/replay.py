@@ -15,19 +15,12 @@ import torch
 from torch import Tensor
 
 from gradlab.lab import models, sgd
+from gradlab.lab.streams import NotebookStreams
 from gradlab.studies.augmentation import augment
 from gradlab.studies.augmentation.torchvision_cpu import torchvision
 from gradlab.studies.augmentation.vote import vote
 
 SAMPLE_PICTURES = 5
-
-
-@dataclass(frozen=True)
-class NotebookStreams:
-    """The state of the notebook's two random streams."""
-
-    torch: torch.Generator
-    numpy: np.random.RandomState
 
 
 @dataclass(frozen=True)
@@ -51,11 +44,6 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.copies < 1:
             raise ValueError(f"copies is {self.copies}, but a vote needs at least one augmented copy")
-
-
-def start_streams(*, torch_seed: int, numpy_seed: int) -> NotebookStreams:
-    """Return the streams as the notebook seeds them at the beginning of the study (F §2)."""
-    return NotebookStreams(torch.Generator().manual_seed(torch_seed), np.random.RandomState(numpy_seed))
 
 
 def draw_subset(total: int, size: int, *, streams: NotebookStreams) -> tuple[np.ndarray, np.ndarray]:

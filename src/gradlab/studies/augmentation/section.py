@@ -3,17 +3,17 @@
 import pandas as pd
 
 from gradlab.engine.material import Material
-from gradlab.lab.arms import plot_arms
+from gradlab.lab.curves import select
+from gradlab.lab.follow import detrend, find_end
 from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
 from gradlab.report.text import print_interval, print_runs, print_spread
-from gradlab.studies.augmentation.claims import compare_settings
-from gradlab.studies.augmentation.plots import plot_seeds, plot_settings
+from gradlab.studies.augmentation.claims import ARMS, AVERAGED
+from gradlab.studies.augmentation.late import measure_swing, name_late_passes
+from gradlab.studies.augmentation.plots import SETTINGS, plot_averaging, plot_residuals, plot_seeds, plot_settings
 
-_SETTINGS = ("none", "train", "test", "both")
-# Against no augmentation, and against the same network without the vote.
-_COMPARISONS = (("train", "none"), ("test", "none"), ("both", "none"), ("both", "train"))
+_HALF = 0.5  # of a published run: the passes whose weights the corrected runs average
 
 
 def show(material: Material) -> list[Block]:
@@ -25,35 +25,46 @@ def _show_published(material: Material) -> list[Block]:
     cells = material.done()
     if not cells:
         return []
-    rows = []
+    log = material.logs_of("setting", SETTINGS)
+    rows, residuals = [], {}
     for name, cell in cells.items():
         entry = material.entry(f"{name}.final_test_accuracy")
-        metrics = cell.metrics
+        published = log[log["setting"] == name]
         rows.append(
             [
                 name,
                 entry.published,
                 entry.meant or entry.published,
-                cite(metrics[f"{name}.final_test_accuracy"], cell),
-                cite(metrics[f"{name}.test_accuracy_mean_last_five"], cell),
-                cite(metrics[f"{name}.passes"], cell),
+                cite(cell.metrics[f"{name}.final_test_accuracy"], cell),
+                _print_swing(measure_swing(published, _HALF)),
+                cite(_print_swing(measure_swing(cell.curves, _HALF)), cell),
+                cite(cell.metrics[f"{name}.passes"], cell),
             ]
         )
+        residuals[name] = _pair_residuals(cell.curves, published)
     return [
         Heading("As published: one transform for all images of a pass"),
         Table(
-            "Test accuracy at the end of each setting. Where the printed figure differs from the log, the notebook "
-            "printed the test loss.",
-            ["Setting", "Printed", "Published log", "Ours", "Ours, mean of the last five passes", "Passes"],
+            "Test accuracy at the end of each setting, and its standard deviation from pass to pass over the second half of "
+            "the run. Where the printed figure differs from the log, the notebook printed the test loss.",
+            ["Setting", "Printed", "Log ends at", "Ours", "SD of the log", "SD of ours", "Passes"],
             rows,
         ),
         draw(
-            plot_settings(material.curves("setting"), material.logs_of("setting", _SETTINGS)),
+            plot_settings(material.curves("setting"), log),
             "settings",
-            alt="Four panels: loss and accuracy on training and test images over passes, for each setting, reproduced "
-            "as full lines and published as dashed ones.",
-            caption="Loss and accuracy over passes, ours (full) and published (dashed). Both start from the same "
-            "random state; float32 rounding parts them slowly.",
+            alt="Training and test accuracy over passes, a column of panels for each setting: ours as a full line, over "
+            "the published one, which is dashed.",
+            caption="Accuracy over passes, ours over the published. Both start from the same random state; float32 rounding "
+            "parts them slowly, and they still rise and dip at the same passes.",
+        ),
+        draw(
+            plot_residuals(residuals),
+            "residuals",
+            alt="What a running median over 11 passes leaves of the training accuracy, ours against the published, a panel "
+            "for each setting and a dot for each pass.",
+            caption="What a running median over 11 passes leaves of the training accuracy, pass by pass: logs that follow one "
+            "another lie along the diagonal.",
         ),
         show_figure(
             next(iter(cells.values())),
@@ -63,80 +74,93 @@ def _show_published(material: Material) -> list[Block]:
     ]
 
 
+def _pair_residuals(*curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns ours and published: the residuals of both training accuracies as far as the logs are compared."""
+    logs = [select(table[table["pass"] > 0], "train", "accuracy")["value"].to_numpy() for table in curves]
+    end = find_end(*logs) if all(map(len, logs)) else 0
+    return pd.DataFrame({name: detrend(log[:end]) for name, log in zip(("ours", "published"), logs, strict=True)})
+
+
 def _show_corrected(material: Material) -> list[Block]:
     cells = material.done("corrected")
     if not cells:
         return []
     curves = pd.concat([cell.curves.assign(seed=cell.parameters["seed"]) for cell in cells.values()], ignore_index=True)
-    trained = [name for name in _SETTINGS if name in set(curves["setting"])]
-    accuracy = {name: _runs(material, name, "final_test_accuracy") for name in trained}
-    published = {name: _published(material, name) for name in trained}
+    averaged_passes = name_late_passes(next(iter(cells.values())).parameters["average_from"])
+    trained = [name for name in SETTINGS if name in set(curves["setting"])]
+    runs = {
+        (name, metric): material.runs(f"{name}.{metric}")
+        for name in trained
+        for metric in ("final_test_accuracy", "averaged_test_accuracy", "passes")
+    }
     rows = []
     for name in trained:
-        arm = summarise_arm(list(accuracy[name].values()))
-        runs = material.corrected(f"{name}.final_test_accuracy")
+        measured = material.corrected(f"{name}.passes")
+        last, averaged = (
+            summarise_arm(list(runs[name, metric].values()))
+            for metric in ("final_test_accuracy", "averaged_test_accuracy")
+        )
+        swings = [
+            measure_swing(cell.curves[cell.curves["setting"] == name], cell.parameters["average_from"])
+            for cell in measured
+            if cell.status == "done"
+        ]
         rows.append(
             [
                 name,
-                arm.n,
+                averaged.n,
                 f"{_published(material, name):g}",
-                cite(print_spread(arm), *runs),
-                print_interval(arm.mean_interval) or arm.method,
-                cite(print_runs(list(_runs(material, name, "test_accuracy_mean_last_five").values())), *runs),
-                cite(print_runs(list(_runs(material, name, "passes").values())), *runs),
+                cite(print_spread(last), *measured),
+                cite(print_spread(averaged), *measured),
+                print_interval(averaged.mean_interval) or averaged.method,
+                cite(print_runs(swings), *measured),
+                cite(print_runs(list(runs[name, "passes"].values())), *measured),
             ]
         )
-    comparisons, compared = {}, {}
-    for metric, when in (("final_test_accuracy", ""), ("test_accuracy_mean_last_five", ", mean of last five passes")):
-        for first, second in _COMPARISONS:
-            comparison = f"{first} − {second}{when}"
-            comparisons[comparison] = compare_settings(material, first, second, metric)
-            compared[comparison] = [cell for name in (first, second) for cell in material.corrected(f"{name}.{metric}")]
-    blocks: list[Block] = [
+    accuracies = pd.DataFrame(
+        [
+            (name, seed, value, runs[name, "averaged_test_accuracy"].get(seed))
+            for name in trained
+            for seed, value in runs[name, "final_test_accuracy"].items()
+        ],
+        columns=["setting", "seed", "last", "averaged"],
+    )
+    return [
         Heading("Corrected: a transform for every image, several seeds"),
         Text(
             "With the seed vary the training subset, the initial network, the order of the images and all transforms; "
             "all settings have the same seeds. None and test share a network under each seed, and so do train and "
-            "both: only the vote over augmented copies of the test images tells them apart."
+            "both: only the vote over augmented copies of the test images tells them apart. The last pass is one of many "
+            f"between which the accuracy swings; so the weights are averaged over {averaged_passes} of each run, as was "
+            "decided before there was a result."
         ),
         Table(
-            "Test accuracy after the last pass: mean ± standard deviation over the seeds; the interval is the 95 % t "
-            "interval of the mean.",
-            [
-                "Setting",
-                "Seeds",
-                "Published log",
-                "Corrected",
-                "95 % interval",
-                "Mean of the last five passes",
-                "Passes",
-            ],
+            "Test accuracy after the last pass and with averaged weights: mean ± standard deviation over the seeds; the "
+            "interval is the 95 % t interval of the mean with averaged weights. SD: the standard deviation from pass to pass "
+            "over the averaged passes.",
+            ["Setting", "Seeds", "Published", "Last pass", "Averaged", "95 % interval", "SD", "Passes"],
             rows,
         ),
         draw(
-            plot_arms(
-                pd.DataFrame(
-                    [(name, seed, value) for name, runs in accuracy.items() for seed, value in runs.items()],
-                    columns=["arm", "seed", "value"],
-                ),
-                published=published,
-                label="test accuracy after the last pass",
-            ),
-            "arms",
-            alt="Test accuracy of every corrected run as a dot, for each setting, with the mean, its 95 % interval, "
-            "and the published accuracy as a hollow diamond.",
-            caption="Every run, the mean of the setting and its 95 % interval; published: hollow diamond.",
+            plot_averaging(accuracies, {name: _published(material, name) for name in trained}),
+            "averaging",
+            alt="Test accuracy of every corrected run as a dot, after the last pass and with averaged weights, with a line "
+            "between the two trainings of a seed; the published accuracies as hollow diamonds.",
+            caption="Test accuracy of every run, after the last pass and with averaged weights; lines join runs of the same "
+            "seed. Published: hollow diamond.",
         ),
-    ]
-    return [
-        *blocks,
-        *show_comparisons(comparisons, compared, quantity="test accuracy"),
+        *show_comparisons(
+            {name: material.comparison(name) for name in ARMS},
+            {name: _find_cells(material, *arms) for name, arms in ARMS.items()},
+            quantity="test accuracy",
+        ),
         draw(
-            plot_seeds(curves),
+            plot_seeds(curves, material.curves("setting") if material.done() else curves.iloc[:0]),
             "seeds",
-            alt="Four panels: loss and accuracy on training and test images over passes, thin lines for single seeds "
-            "and a thick one for the median of each setting.",
-            caption="Loss and accuracy over passes, every seed and their median for each setting.",
+            alt="Training and test accuracy over passes, a column of panels for each training and a thin line for each seed; "
+            "votes as triangles, and dashed the replay of train, in which all images of a pass share a transform.",
+            caption="Accuracy over passes, every seed. Dashed: our replay of train, in which all images of a pass share a "
+            "transform.",
         ),
         show_figure(
             next(iter(cells.values())),
@@ -146,11 +170,16 @@ def _show_corrected(material: Material) -> list[Block]:
     ]
 
 
-def _runs(material: Material, setting: str, metric: str) -> dict[int | None, float | None]:
-    return material.runs(f"{setting}.{metric}")
+def _find_cells(material: Material, first: str, second: str, when: str) -> list:
+    metric = "averaged_test_accuracy" if when == AVERAGED else "final_test_accuracy"
+    return [cell for name in (first, second) for cell in material.corrected(f"{name}.{metric}")]
 
 
 def _published(material: Material, setting: str) -> float:
     """Return the published accuracy, where it is misprinted as its log has it."""
     entry = material.entry(f"{setting}.final_test_accuracy")
     return float(entry.meant or entry.published)
+
+
+def _print_swing(swing: float | None) -> str | None:
+    return None if swing is None else f"{swing:.4f}"

@@ -13,11 +13,16 @@ TEST_IMAGES, PIXELS = 10_000, 784  # of FashionMNIST
 
 
 class Corrected(Section):
-    """Training at half of a divergent learning rate that is found by a rule; everything above but the rates applies as well."""
+    """Training over several seeds, at the rates of `learning_rates` and at half of divergent rates that are found by a rule."""
 
     batch_sizes: BatchSizes = Field(
         [1, 2, 4, 8, 16],
-        description="A search cell and a training cell for each; a search needs a pass of ten updates or more.",
+        description="A search for the divergent rate, and a training at half of it, for each; a search needs a pass of ten "
+        "updates or more.",
+    )
+    search_only: BatchSizes = Field(
+        [32, 64, 128, 256],
+        description="Batch sizes with a search and no training: how far the law reaches that fits those of `batch_sizes`.",
     )
     search_seeds: Seeds = Field(
         [0, 1, 2],
@@ -42,8 +47,8 @@ class Config(Section):
 
     learning_rates: RateOfSize = Field(
         {1: 0.005, 2: 0.01, 4: 0.025, 8: 0.05, 16: 0.075},
-        description="Batch size: learning rate, a cell each; as published, half of the divergent rate. Add a line to add a "
-        "batch size, up to `subset_size`.",
+        description="Batch size: learning rate. For each a replay, with a trial pass at twice this rate, and a corrected "
+        "training. As published, the rate is half of the divergent one. Add a line to add a batch size, up to `subset_size`.",
     )
     subset_size: FashionImages = 6000
     hidden: Annotated[Count, Field(le=10_000)] = Field(64, description="Hidden units.")
@@ -51,8 +56,8 @@ class Config(Section):
     root_seed: RootSeed = 20210
     seeds: Seeds = Field(
         [0, 1, 2, 3, 4],
-        description="A run of every batch size for each. Training subset, initial weights and order of the images vary with "
-        "it. The seeds of a batch size are trained as one stack in one cell, so another number runs these cells again.",
+        description="A run of every corrected training for each. Training subset, initial weights and order of the images vary "
+        "with it. The seeds of a training are trained as one stack in one cell, so another number runs these cells again.",
     )
     corrected: Corrected = Corrected()
 
@@ -64,10 +69,11 @@ class Config(Section):
                     f"batch_size.learning_rates.{size}: a batch of {size} is larger than the {images} training images of "
                     "batch_size.subset_size; take a smaller batch or more images"
                 )
-        for size in self.corrected.batch_sizes:
+        searched = [(key, size) for key in ("batch_sizes", "search_only") for size in getattr(self.corrected, key)]
+        for key, size in searched:
             if round(images / size) < SEARCH_WINDOWS:
                 yield (
-                    f"batch_size.corrected.batch_sizes: a pass of batches of {size} over the {images} training images of "
+                    f"batch_size.corrected.{key}: a pass of batches of {size} over the {images} training images of "
                     f"batch_size.subset_size has {round(images / size)} updates, and the search for the divergent learning "
                     f"rate needs at least {SEARCH_WINDOWS}; take a smaller batch or more images"
                 )

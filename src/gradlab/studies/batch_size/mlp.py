@@ -367,8 +367,8 @@ def interpolation_passes(train_accuracy: np.ndarray) -> list[int | None]:
     return [int(np.argmax(row == 1)) if (row == 1).any() else None for row in train_accuracy]
 
 
-def measure_runs(curves: Curves, *, batch_size: int, learning_rate: float) -> dict[str, float | list]:
-    """Return the metrics of one batch size under their published ids, lists in the order of the seeds.
+def measure_runs(curves: Curves, *, prefix: str, learning_rate: float) -> dict[str, float | list]:
+    """Return the metrics of one arm, with `prefix` before their names; lists are in the order of the seeds.
 
     `final` is the last pass, whatever came before; `test_accuracy_mean_last_five` the mean over the last five passes
     (all passes where there are fewer, the evaluation before the first left out). A diverged run has NaN.
@@ -383,7 +383,7 @@ def measure_runs(curves: Curves, *, batch_size: int, learning_rate: float) -> di
         "interpolation_passes": reached,
         "interpolation_updates": [None if first is None else first * curves.updates_per_pass for first in reached],
     }
-    return {f"{batch_size}.{name}": value for name, value in metrics.items()}
+    return {f"{prefix}.{name}": value for name, value in metrics.items()}
 
 
 def tabulate_curves(curves: Curves, seeds: Sequence[int]) -> pd.DataFrame:

@@ -8,73 +8,140 @@ import pandas as pd
 from gradlab.engine.material import Material
 from gradlab.engine.results import CellResult
 from gradlab.lab import style
-from gradlab.lab.arms import plot_brackets
-from gradlab.lab.stats import summarise_arm
-from gradlab.report.blocks import Block, Cited, Heading, Table, Text, cite, draw, show_figure
+from gradlab.lab.follow import detrend, find_end
+from gradlab.lab.stats import sampling_margin, summarise_arm
+from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
-from gradlab.report.text import print_interval, print_runs, print_spread
-from gradlab.studies.batch_size.claims import SUBSET, compare_rates
-from gradlab.studies.batch_size.plots import interpolation_bars, plot_batch_sizes
+from gradlab.report.text import print_figure, print_interval, print_runs, print_spread
+from gradlab.studies.batch_size import law as laws
+from gradlab.studies.batch_size.claims import SIZES, found_against_published
+from gradlab.studies.batch_size.config import TEST_IMAGES
+from gradlab.studies.batch_size.plots import plot_batch_sizes, plot_interpolation, plot_replays, plot_residuals
+from gradlab.studies.batch_size.search_plots import plot_law
 
-_HEADER = [
-    "Batch size",
-    "Learning rate",
-    "Published test accuracy",
-    "Our test accuracy",
-    "95 % interval",
-    "Mean of the last five passes",
-    "Published updates to training accuracy 1",
-    "Our updates",
-]
+_RATES = {"published_rate": "published", "found_rate": "found"}  # the trained arms, by the end of their cells' names
 
 
 def show(material: Material) -> list[Block]:
     """Return what the published and the corrected protocol give."""
-    return _show_published(material) + _show_search(material) + _show_corrected(material)
+    return _show_replays(material) + _show_search(material) + _show_corrected(material) + _show_interpolation(material)
 
 
-def _show_published(material: Material) -> list[Block]:
+def _show_replays(material: Material) -> list[Block]:
     cells = material.done()
     if not cells:
         return []
-    log = material.logs_of("batch_size", ("1", "2", "4", "8", "16")).astype({"batch_size": int})
-    log["update"] = log["pass"] * (SUBSET / log["batch_size"]).round().astype(int)
-    interpolated = _published_interpolation(material)
-    drawn, left_out = choose_drawn(cells, set(interpolated["batch_size"]))
-    curves = _read_curves(cells, drawn)
-    seeds = max(len(cell.parameters["seeds"]) for cell in cells.values())
-    return [
-        Heading("As published: half of the rates found by eye"),
-        Table(
-            _describe_arms(seeds),
-            _HEADER,
-            [_row(material, name, cell) for name, cell in cells.items()],
+    logged = {name: cell for name, cell in cells.items() if int(name) in SIZES}
+    drawn, left_out = choose_drawn(cells, set(SIZES) & set(map(int, cells)))
+    curves = _read_curves(_pick(cells, drawn))
+    blocks: list[Block] = [
+        Heading("As published: the notebook's own runs"),
+        Text(
+            "Each cell starts where the notebook stood and draws what it drew. Rounding is all that can differ; training "
+            "amplifies it until, after some passes, no digit is the same, while the dips and rises still are.",
+            [cell.name for cell in cells.values()],
         ),
+        _tabulate_replays(material, cells),
+    ]
+    if logged:
+        published = pd.concat([material.log(name).assign(batch_size=int(name)) for name in logged], ignore_index=True)
+        residuals = _find_residuals(_read_curves(logged), published)
+        blocks += [
+            draw(
+                plot_replays(_read_curves(logged), published),
+                "replays",
+                alt="A column of four panels for each batch size: loss and accuracy on training and test images over the "
+                "passes, the replay as a thin line over the published one.",
+                caption="Replays over the published logs.",
+            ),
+            draw(
+                plot_residuals(
+                    residuals, {int(size): _correlate(rows) for size, rows in residuals.groupby("batch_size")}
+                ),
+                "residuals",
+                alt="For each batch size, the published training accuracy of each pass less its running median against "
+                "the replay's: the points lie along the diagonal.",
+                caption="Training accuracy after each pass, less the running median of eleven passes, until one of the two "
+                "logs stays constant: the published log against the replay.",
+            ),
+        ]
+    return [
+        *blocks,
         draw(
-            plot_batch_sizes(curves, log, against="update"),
+            plot_batch_sizes(curves, against="update"),
             "updates",
             alt="Four panels: loss and accuracy on training and test images against the number of updates, a line for "
-            "each batch size, median over seeds with a band over their middle half, published dashed.",
-            caption="Against the number of updates. Ours: median of the seeds, band over their middle half; published: dashed. "
-            + _describe_largest_loss(material)
-            + left_out,
+            "each batch size.",
+            caption="The replays against the number of updates." + left_out,
         ),
         draw(
-            plot_batch_sizes(curves, log, against="pass"),
+            plot_batch_sizes(curves, against="pass"),
             "passes",
             alt="The same four panels against passes over the data.",
-            caption="Against passes over the data." + left_out,
-        ),
-        draw(
-            interpolation_bars(_interpolation_runs(_pick(cells, drawn)), interpolated),
-            "interpolation",
-            alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, "
-            "ours beside the published ones.",
-            caption="Updates and passes until the training accuracy is exactly 1. "
-            + _describe_rounding(log, interpolated)
-            + left_out,
+            caption="The replays against passes over the data." + left_out,
         ),
     ]
+
+
+def _tabulate_replays(material: Material, cells: Mapping[str, CellResult]) -> Table:
+    logs = {log.id: log for log in material.logs}
+    rows = []
+    for name, cell in cells.items():
+        metrics = cell.metrics
+        same = [logs[f"{name}{part}"] if f"{name}{part}" in logs else None for part in (".trial", "")]
+        difference = None
+        if f"{name}.average" in logs:
+            index = ["update", "split", "metric"]
+            ours, theirs = (table.set_index(index)["value"] for table in (cell.curves, material.log(f"{name}.average")))
+            difference = f"{(ours.reindex(theirs.index) - theirs).abs().max():.1e}"
+        rows.append(
+            [
+                name,
+                *(log and f"{log.verdicts.get('exact', 0)} of {log.numbers}" for log in same),
+                cite(difference, cell),
+                cite(f"{metrics[f'{name}.trial_rounding']:.1e}", cell),
+                material.published_text(f"{name}.interpolation_updates"),
+                cite(metrics[f"{name}.interpolation_updates"], cell),
+                material.published_text(f"{name}.final_test_accuracy"),
+                cite(print_figure(metrics[f"{name}.final_test_accuracy"]), cell),
+            ]
+        )
+    return Table(
+        "Printed numbers that come out digit by digit; the running average of the trial pass, and what float32 alone changes "
+        "in it.",
+        [
+            "Batch size",
+            "Trial pass: same digits",
+            "Log: same digits",
+            "Running average: largest difference",
+            "float32 − float64",
+            "Published updates to training accuracy 1",
+            "Ours",
+            "Published test accuracy",
+            "Ours",
+        ],
+        rows,
+    )
+
+
+def _find_residuals(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Return what a running median leaves of the training accuracies, as they print: batch_size, pass, published, ours."""
+    tables = []
+    for size in sorted(curves["batch_size"].unique()):
+        logs = []
+        for table in (published, curves):
+            rows = table[(table["batch_size"] == size) & (table["split"] == "train") & (table["metric"] == "accuracy")]
+            logs.append(rows[rows["pass"] > 0].sort_values("pass")["value"].round(3).to_numpy())
+        end = find_end(*logs)
+        theirs, ours = (detrend(log[:end]) for log in logs)
+        tables.append(pd.DataFrame({"batch_size": size, "pass": range(1, end + 1), "published": theirs, "ours": ours}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _correlate(rows: pd.DataFrame) -> float:
+    """Return Pearson's correlation; 0 where one of the two does not vary."""
+    with np.errstate(invalid="ignore"):
+        return float(np.nan_to_num(np.corrcoef(rows["published"], rows["ours"])[0, 1])) if len(rows) > 1 else 0.0
 
 
 def _show_search(material: Material) -> list[Block]:
@@ -85,7 +152,8 @@ def _show_search(material: Material) -> list[Block]:
     }
     if not cells:
         return []
-    rows, brackets, published = [], [], {}
+    law = material.done("corrected").get("law")
+    rows, published = [], {}
     for name, cell in cells.items():
         stable, divergent, majority = (
             cell.metrics[f"{name}.{metric}"]
@@ -94,104 +162,184 @@ def _show_search(material: Material) -> list[Block]:
         text = material.published_text(f"{name}.divergent_learning_rate")
         if text is not None:
             published[int(name)] = float(text)
-        seeds = cell.parameters["seeds"]
-        brackets += [
-            {"batch_size": int(name), "seed": seed, "stable": low, "divergent": high}
-            for seed, low, high in zip(seeds, stable, divergent, strict=True)
-        ]
+        predicted = law and law.metrics.get(f"law.{name}.predicted")
         rows.append(
             [
                 name,
                 text,
                 *(cite(_print_bracket(low, high), cell) for low, high in [(min(stable), max(divergent)), majority]),
+                predicted and cite(f"{np.mean(predicted):.3g}", law),
                 cite(cell.metrics[f"{name}.learning_rate"], cell),
             ]
         )
-    return [
+    first = next(iter(cells.values()))
+    blocks: list[Block] = [
         Heading("Corrected: divergent learning rates by a rule"),
         Text(
             "A rate diverges if within one pass the smoothed training loss, the mean over a tenth of the pass, becomes "
             "non-finite or ends no lower than the untrained network's loss on the same minibatches. For each of "
-            f"{len(seeds)} seeds the threshold is bracketed and bisected until the smallest divergent rate is at most "
-            f"{100 * next(iter(cells.values())).parameters['tolerance']:g} % above the largest stable one. Training then "
-            "takes half of the smallest rate at which the majority diverges."
+            f"{len(first.parameters['seeds'])} seeds the threshold is bracketed and bisected until the smallest divergent rate "
+            f"is at most {100 * first.parameters['tolerance']:g} % above the largest stable one. Training takes half of the "
+            "smallest rate at which the majority diverges."
         ),
         Table(
             "[largest stable, smallest divergent] learning rate: over all seeds, and for their majority.",
-            ["Batch size", "Published, by eye", "Over all seeds", "Majority", "Learning rate for training"],
+            ["Batch size", "Published, by eye", "Over all seeds", "Majority", "By the law", "Half of the majority's"],
             rows,
         ),
-        draw(
-            plot_brackets(pd.DataFrame(brackets), published),
-            "brackets",
-            alt="For each batch size the bracket of the divergent learning rate under each seed, on a logarithmic "
-            "axis, and the published rate as a hollow diamond.",
-            caption="Brackets of the divergent learning rate, one for each seed; published: hollow diamond.",
-        ),
+    ]
+    if law is not None:
+        seeds, sizes, fitted = (law.parameters[name] for name in ("seeds", "batch_sizes", "fitted"))
+        if all(f"{size}" in cells for size in sizes):
+            brackets = laws.tabulate_brackets({size: cells[f"{size}"].metrics for size in sizes}, seeds)
+            of_seeds = laws.fit_seeds(brackets, fitted)
+            blocks.append(
+                draw(
+                    plot_law(laws.add_predictions(brackets, of_seeds), of_seeds, fitted, published),
+                    "law",
+                    alt="Left: for each batch size the bracket of the divergent learning rate under each seed, the fitted "
+                    "law of each seed as a line, and the published rates as hollow diamonds. Right: the same brackets "
+                    "divided by the law, which fall below 1 beyond the batch sizes it was fitted to.",
+                    caption="The divergent learning rate against the batch size, and the law 1/η* = a + b/B (Ma, Bassily and "
+                    f"Belkin, 2018), fitted at batch sizes {min(fitted)} to {max(fitted)}.",
+                )
+            )
+    name, shown = next(iter(cells.items()))
+    return [
+        *blocks,
         show_figure(
-            list(cells.values())[-1],
+            shown,
             "search",
-            f"The search at batch size {list(cells)[-1]}: the loss at the rates tried, and the bracket of each seed.",
+            f"The search at batch size {name}: the loss at the rates tried, and the bracket of each seed.",
         ),
     ]
+
+
+def _trained(material: Material, rate: str) -> dict[str, CellResult]:
+    """Return the complete trainings of an arm, by their batch sizes, smallest first."""
+    done = material.done("corrected").items()
+    cells = {name.removesuffix(f"-{rate}"): cell for name, cell in done if name.endswith(f"-{rate}")}
+    return dict(sorted(cells.items(), key=lambda item: int(item[0])))
+
+
+def _prefix(size: str, rate: str) -> str:
+    return size if rate == "published_rate" else f"{size}.{rate}"
 
 
 def _show_corrected(material: Material) -> list[Block]:
-    cells = {name: cell for name, cell in material.done("corrected").items() if name.isdigit()}
-    if not cells:
+    arms = {rate: cells for rate in _RATES if (cells := _trained(material, rate))}
+    if not arms:
         return []
-    interpolated = _published_interpolation(material)
-    drawn, left_out = choose_drawn(cells, set(interpolated["batch_size"]))
+    every = [cell for cells in arms.values() for cell in cells.values()]
     comparisons, compared = {}, {}
-    for size, comparison in compare_rates(material).items():
+    for size, comparison in found_against_published(material).items():
         name = f"B = {size}, found − published rate"
-        comparisons[name], compared[name] = comparison, [cells[size], material.done()[size]]
-    return [
-        Heading("Corrected: half of the rates found"),
+        comparisons[name], compared[name] = (
+            comparison,
+            [arms[rate][f"{size}"] for rate in ("found_rate", "published_rate")],
+        )
+    blocks: list[Block] = [
+        Heading("Corrected: several seeds, at half of either rate"),
         Table(
-            _describe_arms(max(len(cell.parameters["seeds"]) for cell in cells.values())),
-            _HEADER,
-            [_row(material, name, cell) for name, cell in cells.items()],
+            f"Mean ± standard deviation over {max(len(cell.parameters['seeds']) for cell in every)} seeds; the interval is the "
+            "95 % t interval of the mean. Training subset, initial weights and the order of the images vary with the seed, and "
+            f"the test images do not: with {TEST_IMAGES:,} others, any of the accuracies would move by about "
+            f"±{sampling_margin(_mean_accuracy(arms), TEST_IMAGES):.3f}.",
+            [
+                "Batch size",
+                "Half of the rate",
+                "Learning rate",
+                "Test accuracy",
+                "95 % interval",
+                "Mean of the last five passes",
+                "Updates to training accuracy 1",
+            ],
+            [_row(size, rate, cell) for rate, cells in arms.items() for size, cell in cells.items()],
         ),
         *show_comparisons(comparisons, compared, quantity="test accuracy"),
-        draw(
-            plot_batch_sizes(_read_curves(cells, drawn), against="pass"),
-            "corrected-passes",
-            alt="Four panels: loss and accuracy on training and test images against passes over the data, a line for "
-            "each batch size, median over seeds with a band over their middle half.",
-            caption="Against passes over the data, at half of the divergent rate found for each batch size." + left_out,
-        ),
-        draw(
-            interpolation_bars(_interpolation_runs(_pick(cells, drawn)), interpolated),
-            "corrected-interpolation",
-            alt="Bars of the updates and of the passes until the training accuracy is exactly 1, for each batch size, "
-            "at half of the rates found, beside the published ones.",
-            caption="Updates and passes until the training accuracy is exactly 1, every seed as a dot." + left_out,
-        ),
     ]
+    for rate, cells in arms.items():
+        drawn, left_out = choose_drawn(cells, set(SIZES) & set(map(int, cells)))
+        curves = _read_curves(_pick(cells, drawn))
+        blocks.append(
+            draw(
+                plot_batch_sizes(curves, against="pass"),
+                f"{rate.replace('_', '-')}-passes",
+                alt="Four panels: loss and accuracy on training and test images against passes over the data, a line for "
+                "each batch size, median over seeds with a band over their middle half.",
+                caption=f"At half of the {_RATES[rate]} divergent rate of each batch size."
+                + _describe_largest_loss(curves)
+                + left_out,
+            )
+        )
+    return blocks
 
 
-def _describe_arms(seeds: int) -> str:
-    return (
-        f"Mean ± standard deviation over {seeds} seeds; the interval is the 95 % t interval of the mean. Training "
-        "subset, initial weights and the order of the images vary with the seed."
-    )
+def _mean_accuracy(arms: Mapping[str, Mapping[str, CellResult]]) -> float:
+    """Return the mean test accuracy of all runs that have one."""
+    runs = [
+        run
+        for rate, cells in arms.items()
+        for size, cell in cells.items()
+        for run in cell.metrics[f"{_prefix(size, rate)}.final_test_accuracy"]
+        if run is not None
+    ]
+    return float(np.mean(runs)) if runs else 0.5
 
 
-def _row(material: Material, name: str, cell: CellResult) -> list[str | Cited | None]:
-    """Return the row of one batch size under `_HEADER`."""
-    metrics = cell.metrics
-    accuracy = summarise_arm(metrics[f"{name}.final_test_accuracy"])
+def _row(size: str, rate: str, cell: CellResult) -> list:
+    metrics, prefix = cell.metrics, _prefix(size, rate)
+    accuracy = summarise_arm(metrics[f"{prefix}.final_test_accuracy"])
     return [
-        name,
-        cite(metrics[f"{name}.learning_rate"], cell),
-        material.published_text(f"{name}.final_test_accuracy"),
+        size,
+        _RATES[rate],
+        cite(metrics[f"{prefix}.learning_rate"], cell),
         cite(print_spread(accuracy), cell),
         print_interval(accuracy.mean_interval) or accuracy.method,
-        cite(print_runs(metrics[f"{name}.test_accuracy_mean_last_five"]), cell),
-        material.published_text(f"{name}.interpolation_updates"),
-        cite(print_runs(metrics[f"{name}.interpolation_updates"]), cell),
+        cite(print_runs(metrics[f"{prefix}.test_accuracy_mean_last_five"]), cell),
+        cite(print_runs(metrics[f"{prefix}.interpolation_updates"]), cell),
     ]
+
+
+def _show_interpolation(material: Material) -> list[Block]:
+    arms = {"replay": material.done()} | {
+        f"{len(next(iter(cells.values())).parameters['seeds'])} seeds, {name} rate": cells
+        for rate, name in _RATES.items()
+        if (cells := _trained(material, rate))
+    }
+    tables = [
+        _read_interpolation(size, arm, cell, _prefix(size, "found_rate") if arm.endswith("found rate") else size)
+        for arm, cells in arms.items()
+        for size, cell in cells.items()
+    ]
+    if not tables:
+        return []
+    published = [
+        {"batch_size": size, "updates": int(text), "passes": int(text) // round(6000 / size)}
+        for size in SIZES
+        if (text := material.published_text(f"{size}.interpolation_updates"))
+    ]
+    return [
+        Heading("Interpolation: until every training image is classified correctly"),
+        draw(
+            plot_interpolation(pd.concat(tables, ignore_index=True), pd.DataFrame(published) if published else None),
+            "interpolation",
+            alt="A mark for each run: the updates, and the passes, until the training accuracy is exactly 1, against the batch "
+            "size; replay, seeds at half of the published rate and at half of the rate found, and the published run.",
+            caption="Updates and passes until the training accuracy is exactly 1.",
+        ),
+    ]
+
+
+def _read_interpolation(size: str, arm: str, cell: CellResult, prefix: str) -> pd.DataFrame:
+    """Return passes and updates until interpolation of every run of a cell, and where its training ended."""
+    reached = {}
+    for unit in ("passes", "updates"):
+        runs = cell.metrics[f"{prefix}.interpolation_{unit}"]
+        reached[unit] = runs if isinstance(runs, list) else [runs]
+    last = cell.parameters["passes"]
+    updates = last * round(cell.parameters["subset_size"] / int(size))
+    return pd.DataFrame({"batch_size": int(size), "arm": arm, **reached, "last_pass": last, "last_update": updates})
 
 
 def choose_drawn(cells: Collection[str], published: set[int]) -> tuple[list[int], str]:
@@ -213,37 +361,17 @@ def _pick(cells: Mapping[str, CellResult], drawn: Collection[int]) -> dict[str, 
     return {name: cell for name, cell in cells.items() if int(name) in drawn}
 
 
-def _read_curves(cells: Mapping[str, CellResult], drawn: Collection[int]) -> pd.DataFrame:
-    """Return the curves of the batch sizes that are drawn, in one table with the column `batch_size`."""
-    tables = [cell.curves.assign(batch_size=int(name)) for name, cell in _pick(cells, drawn).items()]
-    return pd.concat(tables, ignore_index=True)
-
-
-def _interpolation_runs(cells: Mapping[str, CellResult]) -> pd.DataFrame:
-    """Return passes and updates until interpolation of every run: batch_size, seed, passes, updates."""
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "batch_size": int(name),
-                    "seed": cell.parameters["seeds"],
-                    "passes": cell.metrics[f"{name}.interpolation_passes"],
-                    "updates": cell.metrics[f"{name}.interpolation_updates"],
-                }
-            )
-            for name, cell in cells.items()
-        ],
-        ignore_index=True,
-    )
+def _read_curves(cells: Mapping[str, CellResult]) -> pd.DataFrame:
+    """Return the curves of several batch sizes in one table with the column `batch_size`."""
+    return pd.concat([cell.curves.assign(batch_size=int(name)) for name, cell in cells.items()], ignore_index=True)
 
 
 def _print_bracket(low: float, high: float) -> str:
     return f"[{low:.4g}, {high:.4g}]"
 
 
-def _describe_largest_loss(material: Material) -> str:
+def _describe_largest_loss(curves: pd.DataFrame) -> str:
     """Say where one run's test loss is far from the others'; an empty text where none is."""
-    curves = material.curves("batch_size")
     last = curves[(curves["pass"] == curves["pass"].max()) & (curves["split"] == "test") & (curves["metric"] == "loss")]
     last = last.dropna(subset=["value"])
     median = last["value"].median()
@@ -251,30 +379,7 @@ def _describe_largest_loss(material: Material) -> str:
         return ""
     largest = last.loc[last["value"] == last["value"].max()].iloc[0]
     return (
-        f"At the end the test loss of seed {largest['seed']} at batch size {largest['batch_size']} is "
+        f" At the end the test loss of seed {largest['seed']} at batch size {largest['batch_size']} is "
         f"{largest['value']:.3g}, the median over all runs {median:.3g}: a pixel that is 0 in a whole training subset "
         "is divided by little more than 1e-6 in the few test images that use it; the cells' notebooks show the seeds concerned."
     )
-
-
-def _published_interpolation(material: Material) -> pd.DataFrame:
-    rows = []
-    for entry in material.entries:
-        size, _, metric = entry.id.partition(".")
-        if metric == "interpolation_updates":
-            updates, updates_per_pass = int(entry.published), round(SUBSET / int(size))
-            rows.append({"batch_size": int(size), "updates": updates, "passes": updates / updates_per_pass})
-    return pd.DataFrame(rows)
-
-
-def _describe_rounding(log: pd.DataFrame, interpolated: pd.DataFrame) -> str:
-    """Say at which batch sizes the published log prints full training accuracy before the published interpolation."""
-    full = log[(log["split"] == "train") & (log["metric"] == "accuracy") & (log["value"] == 1)]
-    first = full.groupby("batch_size")["pass"].min()
-    published = interpolated.set_index("batch_size")["passes"]
-    early = [
-        f"B = {size} from pass {first[size]} on"
-        for size in published.index
-        if size in first and first[size] < published[size]
-    ]
-    return f"The published log prints 1.000 earlier ({', '.join(early)}): that is rounding." if early else ""
