@@ -67,8 +67,8 @@ def _discontinuities(material: Material) -> Finding | None:
     return Finding(
         f"ψ jumps at {found['jumps']} points ±2^k·1e-6, the one next to 1 being {found['jump_next_to_1']:.7g}; {where}, and "
         f"the slopes there are {_list(slopes)}. Of the float32 numbers but 0 on which the loop was run it sends "
-        f"{found['zeros']} to 0, and {found['negative_values']} to negative values. The closed form below differs from the "
-        f"loop at {found['closed_form_mismatches']} of them.",
+        f"{found['zeros'] or 'none'} to 0, and {found['negative_values']} to negative values. The closed form below differs "
+        f"from the loop at {found['closed_form_mismatches']} of them.",
         "ψ(x) = x·2^(−k(x)) with k(x) the least k ≥ 0 for which |x|·2^(−k) < 1e-6: continuous but at |x| = 2^k·1e-6, with "
         "slope 2⁻²⁰ ≈ 9.54e-7 at ±1 and slope 1 at 0.",
         smooth
