@@ -105,6 +105,8 @@ def judge(
 def judge_log(following: Following | None, leading: int, index: str) -> Judgement:
     """Return the one verdict for a log that is followed.
 
+    Where ours begins with the same digits after training has begun, and does not follow, rounding has made it another run.
+
     Parameters
     ----------
     following
@@ -122,7 +124,8 @@ def judge_log(following: Following | None, leading: int, index: str) -> Judgemen
         f"{following.correlation:.2f}, p = {following.p_value:.2g} among {following.null} shifted logs and logs of other seeds"
     )
     if not following.follows:
-        return Judgement("not reproduced", "unexplained", note=f"{note}; expected p ≤ {LEVEL:g}", power=following.power)
+        cause = _CAUSES["follows"] if leading > 0 else "unexplained"
+        return Judgement("not reproduced", cause, note=f"{note}; expected p ≤ {LEVEL:g}", power=following.power)
     verdict = "reproduced" if following.power is not None and following.power >= POWER else "compatible"
     return Judgement(verdict, _CAUSES["follows"], note=note, power=following.power)
 
