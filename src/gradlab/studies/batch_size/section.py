@@ -41,8 +41,9 @@ def _show_replays(material: Material) -> list[Block]:
     blocks: list[Block] = [
         Heading("As published: the notebook's own runs"),
         Text(
-            "Each cell starts where the notebook stood and draws what it drew. Rounding is all that can differ; training "
-            "amplifies it until, after some passes, no digit is the same, while the dips and rises still are.",
+            "Each cell starts where the notebook stood and draws what it drew. Rounding is all that can differ. Training "
+            "amplifies it until, after some passes, no digit is the same; each log's verdict says whether ours still rises "
+            "and dips with the published one.",
             [cell.name for cell in cells.values()],
         ),
         _tabulate_replays(material, cells, logged),
