@@ -40,8 +40,8 @@ def test_one_sentence_counts_cells_and_verdicts(tmp_path):
     results = load_results(write_plan(tmp_path, {"slopes/published/jump": {}, "slopes/published/power": {}}))
     verdicts = ["exact"] * 3 + ["reproduced"] * 2 + ["compatible", "not reproduced", "not reproduced", "not run"]
     assert summarise(results, [entry(verdict=verdict) for verdict in verdicts]) == (
-        "1 of 2 planned cells ran; of 9 published numbers, 3 are the same to the last printed digit, 2 are reproduced by a "
-        "rule that refuses at least 80 % of other runs, 1 is compatible with ours, 2 are not reproduced, and 1 was not "
+        "1 of 2 planned cells ran; of 9 published numbers, 3 are the same to the last printed digit, 2 are reproduced, 1 is "
+        "compatible with ours (by a rule that refuses less than 80 % of other runs), 2 are not reproduced, and 1 was not "
         "compared."
     )
     assert describe_trouble(results) == "1 missing (slopes/published/power)"

@@ -109,6 +109,7 @@ def test_sections_stand_in_the_order_in_which_they_are_read(report, open_page, p
         "Logs",
         "Verdicts, causes and power",
         "Comparisons",
+        "Under another rounding",
         "Deviations",
         "Errata of the notebooks",
         *(study.title for study in find_studies(plan).values()),

@@ -28,9 +28,9 @@ def summarise(results: Mapping[str, CellResult], entries: Sequence[Entry]) -> st
     counts = count_verdicts(entries)
     parts = [
         _count(counts["exact"], "is the same to the last printed digit", "are the same to the last printed digit"),
-        _count(counts["reproduced"], "is reproduced by a rule that", "are reproduced by a rule that")
-        + f" refuses at least {100 * POWER:g} % of other runs",
-        _count(counts["compatible"], "is compatible with ours", "are compatible with ours"),
+        _count(counts["reproduced"], "is reproduced", "are reproduced"),
+        _count(counts["compatible"], "is", "are")
+        + f" compatible with ours (by a rule that refuses less than {100 * POWER:g} % of other runs)",
         _count(counts["not reproduced"], "is not reproduced", "are not reproduced"),
     ]
     compared = f"and {_count(counts['not run'], 'was not compared', 'were not compared')}"
@@ -89,7 +89,7 @@ def ledger_row(entry: Entry, material: Material, links: Links) -> dict[str, Any]
         "order": VERDICTS.index(entry.verdict),
         "symbol": SYMBOLS[entry.verdict],
         "reason": _explain(entry),
-        "power": "–" if entry.power is None else f"{entry.power:.2f}",
+        "power": "" if entry.power is None else f"{entry.power:.2f}",
         "read": _ORIGINS[entry.origin],
         "corrected": print_corrected(entry),
         "corrected_origin": links.origin(corrected) if entry.corrected_n is not None else None,
@@ -113,7 +113,7 @@ def log_row(log: LogEntry, rows: Sequence[Entry], links: Links) -> dict[str, Any
     return {
         "log": log,
         "symbol": SYMBOLS[log.verdict],
-        "power": "–" if log.power is None else f"{log.power:.2f}",
+        "power": "" if log.power is None else f"{log.power:.2f}",
         "origin": links.origin(rows[0].cells) if rows and rows[0].cells else None,
         "counts": ", ".join(f"{number} {verdict}" for verdict, number in log.verdicts.items()),
         "index": rows[0].id.removeprefix(f"{log.id}.").partition("_")[0] if rows else "",
