@@ -315,8 +315,8 @@ def test_what_is_not_one_number_is_not_compared_with_one(rule, limit, value):
 # Logs ----------------------------------------------------------------------------------------------
 
 
-def following(p_value, power):
-    return Following(passes=35, correlation=0.9, p_value=p_value, null=200, power=power, others=5)
+def following(p_value, power, start=0.001):
+    return Following(35, 0.9, p_value, null=200, power=power, others=5, start=start, start_of_others=0.01)
 
 
 @pytest.mark.parametrize(
@@ -336,9 +336,9 @@ def test_a_log_follows_by_its_p_value_and_is_reproduced_by_its_power(p_value, po
     assert "0.90" in found.note
 
 
-@pytest.mark.parametrize("leading", [-1, 0])
-def test_a_log_that_does_not_follow_and_never_had_the_same_digits_is_unexplained(leading):
-    assert judge_log(following(0.5, 1.0), leading, "pass").cause == "unexplained"
+@pytest.mark.parametrize("leading, start", [(-1, 0.001), (0, 0.01), (4, 0.02)])
+def test_a_log_that_did_not_begin_as_the_published_one_and_does_not_follow_is_unexplained(leading, start):
+    assert judge_log(following(0.5, 1.0, start), leading, "pass").cause == "unexplained"
 
 
 def test_a_log_that_cannot_be_compared_is_not_run():

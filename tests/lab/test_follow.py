@@ -70,6 +70,15 @@ def test_a_rule_that_other_seeds_pass_has_no_power():
     assert one.power == pytest.approx(5 / 6)
 
 
+def test_a_log_began_alike_where_no_other_seed_is_nearer_in_the_first_five_passes():
+    parted = np.concatenate([PUBLISHED[:5] + 0.0001, OTHERS[0][5:]])
+    found = follow(parted, PUBLISHED, OTHERS)
+    assert found.start == pytest.approx(0.0001)
+    assert found.start_of_others == pytest.approx(min(np.abs(log[:5] - PUBLISHED[:5]).mean() for log in OTHERS))
+    assert found.began_alike
+    assert not follow(make_log(50), PUBLISHED, [*OTHERS, PUBLISHED]).began_alike
+
+
 def test_too_few_passes_or_too_small_a_null_say_nothing():
     assert follow(PUBLISHED[:14], PUBLISHED[:14], OTHERS) is None
     assert follow(PUBLISHED, PUBLISHED, []) is None

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from gradlab.engine.figures import Figure
-from gradlab.lab.follow import LEVEL, Following
+from gradlab.lab.follow import LEVEL, START, Following
 from gradlab.lab.stats import summarise_arm
 
 VERDICTS = ("exact", "reproduced", "compatible", "not reproduced", "not run")
@@ -105,7 +105,8 @@ def judge(
 def judge_log(following: Following | None, leading: int, index: str) -> Judgement:
     """Return the one verdict for a log that is followed.
 
-    Where ours begins with the same digits after training has begun, and does not follow, rounding has made it another run.
+    Where ours does not follow, but the untrained network is the same and the first passes are nearer to the published ones than
+    those of any other seed, rounding has made it another run.
 
     Parameters
     ----------
@@ -123,9 +124,14 @@ def judge_log(following: Following | None, leading: int, index: str) -> Judgemen
         f"{same}; then the correlation over {following.passes} rows, less a running median, is "
         f"{following.correlation:.2f}, p = {following.p_value:.2g} among {following.null} shifted logs and logs of other seeds"
     )
+    if following.start_of_others is not None:
+        note += (
+            f"; over the first {START} rows ours lies {following.start:.2g} from the published log, the nearest other seed "
+            f"{following.start_of_others:.2g}"
+        )
     if not following.follows:
-        cause = _CAUSES["follows"] if leading > 0 else "unexplained"
-        return Judgement("not reproduced", cause, note=f"{note}; expected p ≤ {LEVEL:g}", power=following.power)
+        cause = _CAUSES["follows"] if leading >= 0 and following.began_alike else "unexplained"
+        return Judgement("not reproduced", cause, note=f"{note}. Expected p ≤ {LEVEL:g}", power=following.power)
     verdict = "reproduced" if following.power is not None and following.power >= POWER else "compatible"
     return Judgement(verdict, _CAUSES["follows"], note=note, power=following.power)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 WINDOW = 11  # passes of the running median
 LEVEL = 0.01  # the largest p-value of a log that follows
+START = 5  # passes
 # The fewest passes that are correlated: a median of eleven needs a few more.
 _FEWEST = 15
 
@@ -35,6 +36,9 @@ class Following:
         The share of the other seeds' logs that would not have passed as ours; None without any.
     others
         How many other seeds there are.
+    start, start_of_others
+        The mean distance of our log from the published one over its first `START` passes, and the smallest such distance of
+        other seeds: whether ours began as the published one, whatever became of it. None without any other seed.
     """
 
     passes: int
@@ -43,11 +47,18 @@ class Following:
     null: int
     power: float | None
     others: int
+    start: float
+    start_of_others: float | None
 
     @property
     def follows(self) -> bool:
         """Whether chance gives such a correlation in at most one of a hundred logs."""
         return self.p_value <= LEVEL
+
+    @property
+    def began_alike(self) -> bool:
+        """Whether our log began nearer to the published one than that of any other seed."""
+        return self.start_of_others is not None and self.start < self.start_of_others
 
 
 def detrend(values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -116,7 +127,13 @@ def follow(
         null=len(null),
         power=float(np.mean(rejected)) if rejected else None,
         others=len(candidates),
+        start=_measure_start(ours, theirs),
+        start_of_others=min((_measure_start(log, theirs) for log in candidates), default=None),
     )
+
+
+def _measure_start(log: Sequence[float] | np.ndarray, published: np.ndarray) -> float:
+    return float(np.abs(np.asarray(log)[:START] - published[:START]).mean())
 
 
 def _correlate(log: np.ndarray, published: np.ndarray) -> np.ndarray:
