@@ -102,7 +102,7 @@ def write_files(folder: Path) -> Files:
     notebook.cells[0].metadata.tags = ["parameters"]
     nbformat.write(notebook, notebook_file)
     (folder / "cell.py").write_text(f"import sys\noutput = sys.argv[1]\n{CODE}", encoding="utf-8")
-    planned = {"given": {}, "inputs": [], "imports": [], "packages": {}, "recipe": ""}
+    planned = {"given": {}, "inputs": [], "imports": [], "packages": {}, "rounding": None, "recipe": ""}
     plan = {"cells": {CELL.key: {**cell_as_json(CELL), **planned}}, "paths": [], "time_limit": None}
     (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     return Files(folder)

@@ -118,9 +118,9 @@ def test_no_name_of_a_parameter_has_a_meaning(name, tmp_path, monkeypatch):
 
     metrics = {one.key: {"rate": [0.02, 0.02, 0.02], "count": [1, 2, 3]}}
     first, second = (run_cells(tmp_path / key, [cell, other], metrics) for key, cell in (("a", one), ("b", two)))
-    rate, number = build_ledger(first, {"made": study}, root=tmp_path / "a")
-    assert (rate.verdict, rate.low, rate.high) == ("inside interval", 0.02 / 1.05, 0.02)
-    assert (number.verdict, number.reproduced) == ("inside interval", [1, 2, 3])
+    rate, number = build_ledger(first, {"made": study}, root=tmp_path / "a").figures
+    assert (rate.verdict, rate.low, rate.high) == ("compatible", 0.02 / 1.05, 0.02)
+    assert (number.verdict, number.reproduced) == ("compatible", [1, 2, 3])
     assert compare_cells(first[one.key], second[one.key]).reason.startswith(f"the parameters differ: {name} [")
 
     planned = {cell.key: {**cell_as_json(cell), "given": {}} for cell in (one, other)}
