@@ -96,11 +96,22 @@ def ledger_row(entry: Entry, material: Material, links: Links) -> dict[str, Any]
     }
 
 
-_ORIGINS = {"printed": "", "text": "read in the text", "plot": "read off a plot", "formula": "from the printed formula"}
+_ORIGINS = {
+    "printed": "",
+    "text": "read in the text",
+    "plot": "read off a plot",
+    "formula": "by its formula, not transcribed",
+}
 
 
 def _explain(entry: Entry) -> str:
-    return "; ".join(filter(None, [entry.note, entry.why if entry.verdict != "not run" else None]))
+    """Return the evidence of a verdict; a figure that is read off a log has that of the log, which stands there."""
+    if entry.verdict == "exact":
+        return ""
+    note = (
+        f"as the log {entry.log}, see below" if entry.rule == "follows" and entry.verdict != "not run" else entry.note
+    )
+    return "; ".join(filter(None, [note, entry.why if entry.verdict != "not run" else None]))
 
 
 def log_row(log: LogEntry, rows: Sequence[Entry], links: Links) -> dict[str, Any]:
