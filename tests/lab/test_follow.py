@@ -79,6 +79,13 @@ def test_a_log_began_alike_where_no_other_seed_is_nearer_in_the_first_five_passe
     assert not follow(make_log(50), PUBLISHED, [*OTHERS, PUBLISHED]).began_alike
 
 
+def test_a_log_that_diverged_does_not_follow():
+    diverged = np.where(np.arange(PASSES) < 30, PUBLISHED, np.nan)
+    found = follow(diverged, PUBLISHED, OTHERS)
+    assert found.p_value == 1
+    assert not found.follows
+
+
 def test_too_few_passes_or_too_small_a_null_say_nothing():
     assert follow(PUBLISHED[:14], PUBLISHED[:14], OTHERS) is None
     assert follow(PUBLISHED, PUBLISHED, []) is None

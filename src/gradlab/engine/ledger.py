@@ -271,10 +271,9 @@ def _judge_log(
     entries = []
     for figure, (_, column) in zip(figures, log.places(), strict=True):
         reproduced = numbers[figure.id]
-        others = [
-            value for (_, name), value in ours.items() if name == column and value != reproduced and isfinite(value)
-        ]
-        judgement = judge(figure, reproduced, following=whole, others=others if log.rule == "rounding" else ())
+        same_column = ours.items() if log.rule == "rounding" else ()
+        others = [value for (_, name), value in same_column if name == column and value != reproduced]
+        judgement = judge(figure, reproduced, following=whole, others=[*filter(isfinite, others)])
         entries.append(_write_entry(figure, reproduced, judgement, cells, root))
     worst = max(entries, key=lambda entry: VERDICTS.index(entry.verdict))
     return whole or Judgement(worst.verdict, worst.cause, note=worst.note, power=worst.power), entries
@@ -300,7 +299,7 @@ def _follow(log: Log, cell: CellResult, results: Mapping[str, CellResult], leadi
         run.loc[1:]
         for other in results.values()
         if log.has_other(other.planned) and other.status == "done"
-        for _, run in _split_seeds(log, other.curves)
+        for run in _split_seeds(log, other.curves)
     ]
     ours = log.select(cell.curves, log.measure).loc[1:]
     found = follow(
@@ -309,11 +308,11 @@ def _follow(log: Log, cell: CellResult, results: Mapping[str, CellResult], leadi
     return judge_log(found, leading, log.index)
 
 
-def _split_seeds(log: Log, curves: pd.DataFrame) -> list[tuple[Any, pd.Series]]:
-    """Return the measure of every run in a cell's curves, by its seed."""
+def _split_seeds(log: Log, curves: pd.DataFrame) -> list[pd.Series]:
+    """Return the measure of every run in a cell's curves."""
     rows = select_rows(curves, log.other_rows)
-    groups = rows.groupby("seed") if "seed" in rows else [(None, rows)]
-    return [(seed, log.select(run, log.measure)) for seed, run in groups]
+    runs = [run for _, run in rows.groupby("seed")] if "seed" in rows else [rows]
+    return [log.select(run, log.measure) for run in runs]
 
 
 def _summarise_log(log: Log, judgement: Judgement, rows: Sequence[Entry]) -> LogEntry:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gradlab.engine.figures import load_figures
 from gradlab.engine.ledger import Entry, Ledger, LogEntry, changed_settings, find_corrected
-from gradlab.engine.logs import load_logs, tabulate_log
+from gradlab.engine.logs import Log, load_logs, tabulate_log
 from gradlab.engine.results import CellResult, Runs, collect_runs, pair_runs
 from gradlab.engine.study import Study
 from gradlab.lab.stats import PairedComparison, adjust_family, compare_pairs
@@ -100,7 +100,11 @@ class Material:
 
     def log(self, log_id: str) -> pd.DataFrame:
         """A published log, tidy: its index, the columns of its points, `value`."""
-        return tabulate_log(next(log for log in load_logs(self.study) if log.id == log_id))
+        return tabulate_log(self._logs[log_id])
+
+    @cached_property
+    def _logs(self) -> Mapping[str, Log]:
+        return {log.id: log for log in load_logs(self.study)}
 
 
 def ran_with(cells: Iterable[CellResult], settings: Mapping[str, Any]) -> bool:

@@ -148,4 +148,5 @@ def _correlate(log: np.ndarray, published: np.ndarray) -> np.ndarray:
 
 
 def _p_value(correlation: float, null: np.ndarray) -> float:
-    return float((1 + (null >= correlation).sum()) / (1 + len(null)))
+    """Return the p-value; 1 where the correlation is NaN, as of a log that diverged."""
+    return float((1 + (~(null < correlation)).sum()) / (1 + len(null)))
