@@ -389,7 +389,7 @@ RULES = {
         "three_cycles": TRAINING,
         "coarse": RISE | {"points": POINTS, "exponents": pair(number(-20, 3), lambda low, high: low < high)},
         "fine": RISE | {"points": POINTS},
-        "final": RISE | {"cycles": whole(1, 1000)},
+        "final": RISE,
         "corrected": {
             "root_seed": SEED,
             "seeds": SEEDS,

@@ -107,23 +107,13 @@ def test_variants_are_compared_with_the_final_network(sentences, difference, wor
 
 
 def complete(*differences):
-    """Cells of the final network and of the one with the last cycle complete; and at the published λ one with both ends."""
-    cells = final_networks([0.50, 0.51, 0.49, 0.50, 0.52])
-    for name, (parameters, metrics) in list(cells.items()):
-        (seed, before), at_published = (
-            (parameters["seed"], metrics["final.test_accuracy"]),
-            "final_complete_at_published_lambda",
-        )
-        ends = {"cut_off_test_accuracy": before, "test_accuracy": before + differences[seed]}
-        cells[f"corrected/final_complete-{seed}"] = (
-            {"seed": seed},
-            {"final_complete.test_accuracy": ends["test_accuracy"]},
-        )
-        cells[f"corrected/{at_published}-{seed}"] = (
-            {"seed": seed},
-            {f"{at_published}.{end}": accuracy for end, accuracy in ends.items()},
-        )
-        assert name == f"corrected/final-{seed}"
+    """Cells of the final network at either λ, which end with the cycle as well."""
+    cells = {}
+    for arm in ("final", "final_at_published_lambda"):
+        for seed, (before, difference) in enumerate(zip([0.50, 0.51, 0.49, 0.50, 0.52], differences, strict=True)):
+            ends = {"test_accuracy": before, "complete_test_accuracy": before + difference}
+            metrics = {f"{arm}.{end}": accuracy for end, accuracy in ends.items()}
+            cells[f"corrected/{arm}-{seed}"] = (FINAL | {"seed": seed, "complete": True}, metrics)
     return cells
 
 
@@ -142,11 +132,11 @@ def test_comparisons_are_adjusted_as_one_family(make_material):
     """A p-value of 0.03 is a difference alone, and none as the smaller of two in a family."""
     found = complete(0.006, 0.001, 0.011, 0.002, 0.010)
     cells = {name: cell for name, cell in found.items() if "published" not in name}
-    alone = make_material("regularization", cells).comparison("complete last cycle − final, test accuracy")
+    alone = make_material("regularization", cells).comparison("complete last cycle − cut off, λ of the seeds, test accuracy")
     assert (alone.family, alone.direction) == (1, 1) and 0.025 < alone.p_value < 0.05
     for seed, accuracy in enumerate([0.51, 0.50, 0.50, 0.51, 0.50]):
         cells[f"corrected/variant-flips-{seed}"] = ({"seed": seed}, {"variant-flips.test_accuracy": accuracy})
-    both = make_material("regularization", cells).comparison("complete last cycle − final, test accuracy")
+    both = make_material("regularization", cells).comparison("complete last cycle − cut off, λ of the seeds, test accuracy")
     assert (both.family, both.direction) == (2, 0)
 
 
@@ -259,9 +249,9 @@ def test_five_cycles(find, cycles, verdict, differences, words):
         in erratum.evidence
     )
     assert "over seeds" not in erratum.evidence
-    stream = "final_complete_in_published_stream"
+    stream = "final_in_published_stream"
     found = {"updates": 5000, "validation_accuracy": 0.517, "test_accuracy": 0.5114}
-    cells[f"corrected/{stream}"] = ({}, {f"{stream}.{name}": value for name, value in found.items()})
+    cells[f"corrected/{stream}"] = ({}, {f"{stream}.complete_{name}": value for name, value in found.items()})
     evidence = find(cells | complete(*differences), 8).evidence
     assert (
         "With 5,000, on the same stream, the validation accuracy is 0.517 instead of 0.507, the test accuracy 0.5114"

@@ -46,12 +46,12 @@ def test_the_test_set_is_left_alone_in_searches_and_checks():
         *(
             f"corrected/{arm}-{seed}"
             for arm in (
-                *("final", "final_complete", "final_complete_at_published_lambda"),
+                *("final", "final_at_published_lambda"),
                 *("variant-flips", "variant-binary_cross_entropy"),
             )
             for seed in range(5)
         ),
-        "corrected/final_complete_in_published_stream",
+        "corrected/final_in_published_stream",
     }
     for name, cell in plan().items():
         if cell.notebook == "two_layer":
@@ -65,27 +65,26 @@ def test_training_and_validation_images_never_meet():
             assert last <= start or end <= first
 
 
-def test_curves_have_ten_points_while_the_rate_rises_and_those_of_corrected_networks_four():
+def test_curves_have_ten_points_while_the_rate_rises_and_those_of_corrected_networks_two():
     assert plan()["published/three_cycles"].parameters["evaluate_every"] == 800 // 10
-    assert plan()["corrected/final-0"].parameters["evaluate_every"] == 500 // 4
+    assert plan()["corrected/final-0"].parameters["evaluate_every"] == 500 // 2
 
 
-def test_a_complete_final_network_is_the_final_one_with_its_last_cycle_finished():
-    """Five cycles of 2 · 500 updates, of which ten epochs of 490 leave out the last hundred."""
+@pytest.mark.parametrize(
+    "name, seed",
+    [("final-3", {"seed": 3}), ("final_at_published_lambda-3", {"seed": 3}), ("final_in_published_stream", {})],
+)
+def test_a_corrected_final_network_is_the_published_one_and_goes_on(name, seed):
     found = plan()
-    curves = {"evaluate_every": 125}  # of all corrected runs
-    for name, final, own in (
-        ("final_complete-3", "corrected/final-3", {}),
-        ("final_complete_in_published_stream", "published/final", {"cut_off": 4900} | curves),
-        (
-            "final_complete_at_published_lambda-3",
-            "published/final",
-            {"cut_off": 4900, "seed": 3, "root_seed": 20210} | curves,
-        ),
-    ):
-        complete, cut_off = found[f"corrected/{name}"], found[final]
-        assert complete.reads == cut_off.reads
-        changed = {
-            name: value for name, value in complete.parameters.items() if value != cut_off.parameters.get(name, "none")
-        }
-        assert changed == {"epochs": None, "updates": 5000, "cell": complete.parameters["cell"]} | own
+    final, published = found[f"corrected/{name}"], found["published/final"]
+    changed = {key: value for key, value in final.parameters.items() if value != published.parameters.get(key, "none")}
+    for key, value in seed.items():
+        assert changed.pop(key) == value
+    assert {key: value for key, value in changed.items() if key not in ("cell", "root_seed")} == {
+        "complete": True,
+        "evaluate_every": 250,
+    }
+    prefix = final.parameters["cell"]
+    assert {f"{prefix}.{which}test_accuracy" for which in ("", "complete_")} <= set(final.metrics)
+    protocol = "corrected" if name == "final-3" else "published"
+    assert final.reads == {"search": f"regularization/{protocol}/fine"}

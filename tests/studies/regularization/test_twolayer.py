@@ -391,23 +391,21 @@ def test_evaluating_more_often_changes_no_result():
         np.testing.assert_array_equal(array, other)
 
 
-def test_a_run_given_in_updates_may_end_within_an_epoch():
-    """Seven updates of an epoch of four are the first seven of two epochs: the state there is a point of their curves."""
-    short, epochs = small_run(epochs=None, updates=7, evaluate_every=None), small_run(evaluate_every=7)
-    assert {row[0] for row in short.curves} == {7}
-    point = {row[1:3]: row[3] for row in epochs.curves if row[0] == 7}
-    for update, split, metric, value in short.curves:
-        assert value == pytest.approx(point[split, metric], rel=1e-5), update
-    np.testing.assert_array_equal(short.order, epochs.order)
-    whole = small_run(epochs=None, updates=8)
-    np.testing.assert_array_equal(whole.parameters.W1, small_run().parameters.W1)
-
-
-def test_a_state_on_the_way_is_kept_as_if_the_run_ended_there():
-    kept = small_run(keep_after=5).kept
-    for array, other in zip(kept, small_run(epochs=None, updates=5).parameters, strict=True):
-        np.testing.assert_array_equal(array, other)
-    assert small_run(keep_after=8).kept is None and small_run().kept is None
+def test_a_run_that_completes_its_last_cycle_goes_on_from_its_end():
+    """Eight updates lie in a cycle of ten; after twelve, three epochs, the second cycle has eight to go."""
+    for epochs, whole, cycle in ((2, 10, 5), (3, 20, 5), (2, 8, 4)):
+        alone, further = (small_run(epochs=epochs, n_s=cycle, complete=complete) for complete in (False, True))
+        assert alone.completed is None
+        for array, other in zip(further.parameters, alone.parameters, strict=True):
+            np.testing.assert_array_equal(array, other)
+        assert (further.training, further.validation) == (alone.training, alone.validation)
+        # The state at the end of a cycle is a point of the curves of a run that passes there.
+        longer = small_run(epochs=6, n_s=cycle, evaluate_every=whole)
+        point = {row[1:3]: row[3] for row in longer.curves if row[0] == whole}
+        assert further.completed.training.cost == pytest.approx(point["train", "cost"], rel=1e-5)
+        assert further.completed.validation.loss == pytest.approx(point["validation", "loss"], rel=1e-5)
+        last = {row[1:3]: row[3] for row in further.curves if row[0] == whole}
+        assert last["validation", "cost"] == further.completed.validation.cost
 
 
 def test_training_leaves_its_arguments_alone():
@@ -576,9 +574,11 @@ def test_a_training_set_that_is_no_whole_number_of_batches_is_refused(batch_size
         small_run(batch_size=batch_size)
 
 
-def test_a_run_has_an_epoch_of_batches_as_often_as_it_has_epochs_or_as_many_updates_as_it_is_given():
+def test_a_run_has_an_epoch_of_batches_as_often_as_it_has_epochs_and_goes_on_to_a_whole_cycle():
     assert twolayer.update_count(20, Settings(3, 5, 0.0, 3)) == 12
-    assert twolayer.update_count(20, Settings(None, 5, 0.0, 3, updates=7)) == 7
+    assert twolayer.complete_count(20, Settings(3, 5, 0.0, 3)) == 12
+    assert twolayer.complete_count(20, Settings(3, 5, 0.0, 5)) == 20
+    assert twolayer.complete_count(49000, Settings(10, 100, 0.0, 500)) == 5000
     assert twolayer.update_count(1, Settings(3, 1, 0.0, 3)) == 3
     with pytest.raises(ValueError, match="the training set has 0 images"):
         twolayer.update_count(0, Settings(3, 5, 0.0, 3))
@@ -598,7 +598,6 @@ def test_an_order_that_is_no_permutation_is_refused(order):
     "wrong",
     [
         *({"loss": "hinge"}, {"flip_probability": 1.5}, {"n_s": 0}, {"batch_size": 0}, {"evaluate_every": 0}),
-        *({"updates": 3}, {"epochs": None}),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):

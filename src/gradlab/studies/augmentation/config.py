@@ -22,7 +22,7 @@ class Corrected(Section):
         "network, order of the images and transforms vary with it; all settings have the same seeds.",
     )
     evaluate_every: Passes = Field(
-        10,
+        25,
         description="Passes between two votes over copies of the test set; there is one after the last pass as well. The test "
         "images as they are are evaluated at these passes, and after each one whose weights are averaged.",
     )

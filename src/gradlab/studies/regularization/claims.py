@@ -81,42 +81,36 @@ def describe_sampling(accuracy: float) -> str:
 
 
 TEST_IMAGES = 10_000
-# What runs under the seeds of the final network, as it is called in the report.
-COMPLETE = "final_complete"
 VARIANTS: Mapping[str, str] = {"variant-flips": "flips", "variant-binary_cross_entropy": "binary cross-entropies"}
 # The names of the comparisons with the final network.
-AGAINST_FINAL: Mapping[str, str] = {
-    cell: f"{words} − final, test accuracy" for cell, words in {COMPLETE: "complete last cycle", **VARIANTS}.items()
+AGAINST_FINAL: Mapping[str, str] = {cell: f"{words} − final, test accuracy" for cell, words in VARIANTS.items()}
+
+IN_PUBLISHED_STREAM = "final_in_published_stream"
+AT_PUBLISHED_LAMBDA = "final_at_published_lambda"
+# What completing the last cycle does, by the cells whose runs go on so far: the names of the comparisons, and whose λ that is.
+COMPLETE: Mapping[str, str] = {
+    AT_PUBLISHED_LAMBDA: "complete last cycle − cut off, published λ, test accuracy",
+    "final": "complete last cycle − cut off, λ of the seeds, test accuracy",
 }
+_LAMBDAS = {AT_PUBLISHED_LAMBDA: "the published λ", "final": "the λ chosen over seeds"}
 
 
-COMPLETE_IN_STREAM = "final_complete_in_published_stream"
-AT_PUBLISHED_LAMBDA = "final_complete_at_published_lambda"
-WHAT_CUTTING_OFF_COSTS = "complete last cycle − cut off, published λ, test accuracy"
+def _compare(first: str, second: str) -> Callable[[Material], PairedComparison | None]:
+    """Return a function that compares two metrics over the seeds."""
 
-
-def _compare_with_cut_off(material: Material) -> PairedComparison | None:
-    ends = (material.runs(f"{AT_PUBLISHED_LAMBDA}.{end}") for end in ("test_accuracy", "cut_off_test_accuracy"))
-    return compare_runs(*ends)
-
-
-def _compare_with_final(cell: str) -> Callable[[Material], PairedComparison | None]:
     def compare(material: Material) -> PairedComparison | None:
-        return compare_runs(*(material.runs(f"{which}.test_accuracy") for which in (cell, "final")))
+        return compare_runs(material.runs(first), material.runs(second))
 
     return compare
 
 
 def _complete_cycle(material: Material) -> str | None:
     parts = []
-    for name, words in (
-        (WHAT_CUTTING_OFF_COSTS, "the published λ"),
-        (AGAINST_FINAL[COMPLETE], "the λ chosen over seeds"),
-    ):
+    for cell, name in COMPLETE.items():
         comparison = material.comparison(name)
         if comparison is not None and comparison.mean is not None:
             difference = describe_comparison(comparison, "test accuracy", "that where the final network is cut off")
-            parts.append(f"with {words}, {difference}")
+            parts.append(f"with {_LAMBDAS[cell]}, {difference}")
     return f"at the end of its last cycle of the learning rate, {'; '.join(parts)}." if parts else None
 
 
@@ -179,15 +173,18 @@ def _unfinished_cycle(material: Material) -> Finding | None:
         f"The published run makes {found['updates']:,} updates: {found['cycles']:g} cycles of {found['updates_per_cycle']:,}. "
         f"Its last update has the learning rate {found['last_learning_rate']:.2g}."
     )
-    stream = material.done("corrected").get(COMPLETE_IN_STREAM)
+    stream = material.done("corrected").get(IN_PUBLISHED_STREAM)
     if stream is not None:
-        ends = {what: find_metric(stream.metrics, f"{what}_accuracy") for what in ("validation", "test")}
+        after = {
+            what: find_metric(stream.metrics, f"complete_{what}")
+            for what in ("updates", "validation_accuracy", "test_accuracy")
+        }
         evidence += (
-            f" With {find_metric(stream.metrics, 'updates'):,}, on the same stream, the validation accuracy is "
-            f"{ends['validation']:.4g} instead of {found['validation_accuracy']:.4g}, the test accuracy {ends['test']:.4g} "
-            f"instead of {found['test_accuracy']:.4g}."
+            f" With {after['updates']:,}, on the same stream, the validation accuracy is "
+            f"{after['validation_accuracy']:.4g} instead of {found['validation_accuracy']:.4g}, the test accuracy "
+            f"{after['test_accuracy']:.4g} instead of {found['test_accuracy']:.4g}."
         )
-    comparison = material.comparison(WHAT_CUTTING_OFF_COSTS)
+    comparison = material.comparison(COMPLETE[AT_PUBLISHED_LAMBDA])
     if comparison is not None and comparison.mean is not None:
         words = describe_comparison(comparison, "test accuracy", "that where it is cut off")
         evidence += f" With the same λ, over seeds, at the end of the cycle {words}."
@@ -248,15 +245,16 @@ def _count_rows(rows: Sequence[int]) -> int:
     return rows[1] - rows[0]
 
 
-COMPARISONS = {WHAT_CUTTING_OFF_COSTS: _compare_with_cut_off} | {
-    name: _compare_with_final(cell) for cell, name in AGAINST_FINAL.items()
+COMPARISONS = {
+    **{name: _compare(f"{cell}.complete_test_accuracy", f"{cell}.test_accuracy") for cell, name in COMPLETE.items()},
+    **{name: _compare(f"{cell}.test_accuracy", "final.test_accuracy") for cell, name in AGAINST_FINAL.items()},
 }
 
 # What is asked of the results, with the cells (as patterns) that the answer comes from.
 CONCLUSIONS = {
     _replayed: ("published/*", "corrected/row_order"),
     _final_network: ("corrected/fine", "corrected/final-*"),
-    _complete_cycle: ("corrected/final-*", "corrected/final_complete-*", f"corrected/{AT_PUBLISHED_LAMBDA}-*"),
+    _complete_cycle: ("corrected/final-*", f"corrected/{AT_PUBLISHED_LAMBDA}-*"),
     _variants: ("corrected/final-*", "corrected/variant-*"),
 }
 
@@ -292,7 +290,7 @@ ERRATA = (
         "C",
         "Five cycles that are 4.9",
         "The final network is trained for 5 cycles. (Ten epochs are 100 updates less.)",
-        ("published/final", f"corrected/{COMPLETE_IN_STREAM}", f"corrected/{AT_PUBLISHED_LAMBDA}-*"),
+        ("published/final", f"corrected/{IN_PUBLISHED_STREAM}", f"corrected/{AT_PUBLISHED_LAMBDA}-*"),
         _unfinished_cycle,
     ),
     Error(

@@ -82,11 +82,6 @@ class Final(Section):
 
     n_s: Rise = 500
     epochs: Epochs = 10
-    cycles: Count = Field(
-        5,
-        le=1000,
-        description="Whole cycles of the learning rate for which the network is trained once more, not cut off.",
-    )
 
 
 class Corrected(Section):
@@ -95,9 +90,8 @@ class Corrected(Section):
     root_seed: RootSeed = 20210
     seeds: Seeds = Field(
         [0, 1, 2, 3, 4],
-        description="A cell of the final network, of the one whose last cycle is complete, of each variant and of the check "
-        "by overfitting for each. Initial weights, "
-        "order of the images and which are mirrored vary with it.",
+        description="A cell of the final network with either λ, of each variant and of the check by overfitting for each. "
+        "Initial weights, order of the images and which are mirrored vary with it.",
     )
     search_seeds: Seeds = Field([0, 1, 2], description="A cell for each, with every λ of the searches.")
     fine_points: Grid = 7

@@ -7,9 +7,9 @@ Published: as the notebook ran them. It shuffles a training set in place: `three
 `one_cycle` left, and each run of the searches from the one that the run before it left.
 
 Corrected: the check by overfitting on the 100 images that the notebook's text means, λ chosen by the mean validation accuracy
-of several seeds, and the final network and others like it over more seeds, which alone read the test set: one whose last cycle
-of the learning rate is complete, with this λ, with the published one, and in the published stream; and two variants. Two more
-cells show what the order of the rows, which the notebook hides, does to its search, and what its binary cross-entropy and its
+of several seeds, and the final network over more seeds, which alone reads the test set: with this λ, with the published one, and
+in the published stream, each evaluated where the published run ends and where its last cycle of the learning rate is complete;
+and two variants. Two more cells show what the order of the rows, which the notebook hides, does to its search, and what its binary cross-entropy and its
 flips do.
 """
 
@@ -25,11 +25,11 @@ from gradlab.studies.regularization.search import lambda_grid
 _BATCH_1, _BATCH_2 = [0, 10000], [10000, 20000]
 _SEARCH_ROWS = {"train_rows": [5000, 50000], "validation_rows": [0, 5000]}
 _FINAL_ROWS = {"train_rows": [1000, 50000], "validation_rows": [0, 1000]}
-_FINAL_IMAGES = 49000
-_AT_PUBLISHED_LAMBDA = "final_complete_at_published_lambda"
+_AT_PUBLISHED_LAMBDA = "final_at_published_lambda"
+_IN_PUBLISHED_STREAM = "final_in_published_stream"
 _OVERFIT_VALIDATION_ROWS = [100, 150]
-# Curves of the corrected final networks have four points in a rise of the learning rate: they cost as much as the training.
-_CURVE_POINTS = 4
+# Curves of the corrected final networks have two points in a rise of the learning rate: ten cost as much as the training.
+_CURVE_POINTS = 2
 
 _SETS = ("training", "validation", "test")
 _RUN_METRICS = [f"{images}_{what}" for images in _SETS for what in ("accuracy", "loss")]
@@ -47,7 +47,7 @@ def cells(config: Config) -> list[Cell]:
     return [
         *published,
         *_plan_corrected(config),
-        *_plan_complete_at_published_lambda(config),
+        *_plan_at_published_lambda(config),
         _plan_row_order(config, coarse_runs),
         _plan_notebook_code(config),
     ]
@@ -187,8 +187,7 @@ def _plan_corrected(config: Config) -> list[Cell]:
         )
         planned += [*runs, choice]
     variants: dict[str, dict[str, Any]] = {
-        "final": {},
-        "final_complete": _complete_cycles(config),
+        "final": {"complete": True},
         "variant-flips": {"flip_probability": corrected.flip_probability},
         "variant-binary_cross_entropy": {"loss": "binary_cross_entropy"},
     }
@@ -205,19 +204,17 @@ def _plan_corrected(config: Config) -> list[Cell]:
                     reads={"search": "regularization/corrected/fine"},
                     evaluate_every=config.final.n_s // _CURVE_POINTS,
                     n_s=config.final.n_s,
-                    **{"epochs": config.final.epochs, **_seeded(config, seed), **variation},
+                    epochs=config.final.epochs,
+                    **_seeded(config, seed),
+                    **variation,
                 )
             )
     return planned
 
 
-def _plan_complete_at_published_lambda(config: Config) -> list[Cell]:
-    """Plan the published final network with its last cycle completed: in the published stream, and under the seeds.
-
-    Each run is evaluated where the published one is cut off, and at its end.
-    """
-    published = config.final.epochs * _FINAL_IMAGES // config.batch_size
-    runs = {"final_complete_in_published_stream": ("final_complete_in_published_stream", {})}
+def _plan_at_published_lambda(config: Config) -> list[Cell]:
+    """Plan the final network with the published λ: in the published stream, and under the seeds."""
+    runs: dict[str, tuple[str, dict[str, int]]] = {_IN_PUBLISHED_STREAM: (_IN_PUBLISHED_STREAM, {})}
     for seed in config.corrected.seeds:
         runs[f"{_AT_PUBLISHED_LAMBDA}-{seed}"] = (_AT_PUBLISHED_LAMBDA, _seeded(config, seed))
     return [
@@ -230,18 +227,13 @@ def _plan_complete_at_published_lambda(config: Config) -> list[Cell]:
             lmbda=None,
             reads={"search": "regularization/published/fine"},
             n_s=config.final.n_s,
+            epochs=config.final.epochs,
             evaluate_every=config.final.n_s // _CURVE_POINTS,
-            cut_off=published,
-            **_complete_cycles(config),
+            complete=True,
             **seeded,
         )
         for name, (cell, seeded) in runs.items()
     ]
-
-
-def _complete_cycles(config: Config) -> dict[str, Any]:
-    """Return the length of a run of whole cycles, in updates."""
-    return {"epochs": None, "updates": 2 * config.final.n_s * config.final.cycles}
 
 
 def _plan_row_order(config: Config, runs: str | Sequence[str]) -> Cell:
@@ -300,8 +292,8 @@ def _plan_training(
     seeded = {} if seed is None else {"seed": seed}
     given = {"cell": cell, "evaluate_every": n_s // 10, **_schedule(config, n_s), **parameters, **seeded}
     measured = ["lambda", *(metric for metric in _RUN_METRICS if test or not metric.startswith("test")), "updates"]
-    if "cut_off" in given:
-        measured.append("cut_off_test_accuracy")
+    if given.get("complete"):
+        measured += ["complete_updates", *(f"complete_{metric}" for metric in _RUN_METRICS)]
     if given["eta_min"] < given["eta_max"]:
         measured += _CYCLES
     return _on_images(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from gradlab.engine.material import Material
-from gradlab.engine.results import CellResult
 from gradlab.lab.arms import plot_arms
 from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Gallery, Heading, Table, Text, cite, draw, show_figure
@@ -15,9 +14,8 @@ from gradlab.studies.regularization.claims import (
     AGAINST_FINAL,
     AT_PUBLISHED_LAMBDA,
     COMPLETE,
-    COMPLETE_IN_STREAM,
+    IN_PUBLISHED_STREAM,
     VARIANTS,
-    WHAT_CUTTING_OFF_COSTS,
     describe_choice,
     describe_sampling,
 )
@@ -181,44 +179,45 @@ def _show_shared_images(material: Material) -> list[Block]:
 
 
 def _show_final(material: Material) -> list[Block]:
+    cut_off, complete = "test_accuracy", "complete_test_accuracy"
     arms = {
-        "final": "final",
-        COMPLETE: "final, last cycle complete",
-        AT_PUBLISHED_LAMBDA: "the same, published λ",
-        **VARIANTS,
+        ("final", cut_off): "final",
+        ("final", complete): "final, last cycle complete",
+        (AT_PUBLISHED_LAMBDA, cut_off): "published λ",
+        (AT_PUBLISHED_LAMBDA, complete): "published λ, last cycle complete",
+        **{(cell, cut_off): words for cell, words in VARIANTS.items()},
     }
-    runs = {cell: material.runs(f"{cell}.test_accuracy") for cell in arms}
-    runs = {cell: found for cell, found in runs.items() if any(value is not None for value in found.values())}
+    runs = {arm: material.runs(".".join(arm)) for arm in arms}
+    runs = {arm: found for arm, found in runs.items() if any(value is not None for value in found.values())}
     if not runs:
         return []
     rows = []
-    for cell, found in runs.items():
+    for (cell, metric), found in runs.items():
         arm = summarise_arm(list(found.values()))
-        seeds = _cells_of(material, cell)
+        seeds = material.corrected(f"{cell}.{metric}")
         others = [
-            cite(print_runs(list(material.runs(f"{cell}.{metric}").values())), *seeds) for metric in _ACCURACIES[:2]
+            cite(print_runs(list(material.runs(f"{cell}.{metric.replace('test', split)}").values())), *seeds)
+            for split in ("training", "validation")
         ]
         rows.append(
             [
-                arms[cell],
+                arms[cell, metric],
                 arm.n,
                 *others,
-                material.published_text(f"{cell}.test_accuracy"),
+                material.published_text(f"{cell}.{metric}"),
                 cite(print_spread(arm), *seeds),
                 print_interval(arm.mean_interval) or arm.method,
             ]
         )
-    names = [WHAT_CUTTING_OFF_COSTS, *AGAINST_FINAL.values()]
-    comparisons = {name: material.comparison(name) for name in names}
-    compared = {name: _cells_of(material, cell) + _cells_of(material, "final") for cell, name in AGAINST_FINAL.items()}
-    compared[WHAT_CUTTING_OFF_COSTS] = _cells_of(material, AT_PUBLISHED_LAMBDA)
+    compared = {name: [cell] for cell, name in COMPLETE.items()}
+    compared |= {name: [cell, "final"] for cell, name in AGAINST_FINAL.items()}
     first = summarise_arm(list(next(iter(runs.values())).values()))
     published = material.published_text("final.test_accuracy")
     blocks: list[Block] = [
         Heading("Corrected: the final network, its last cycle complete, and its variants, several seeds"),
         Table(
-            "The test set is read at the end of each run, and with the published λ where the published run is cut off as well; "
-            "nothing is chosen by it. Mean ± standard deviation over the seeds, which vary the initial weights and the order "
+            "The test set is read where the published run ends and where the last cycle of the learning rate is complete; nothing "
+            "is chosen by it. Mean ± standard deviation over the seeds, which vary the initial weights and the order "
             "of the images; the interval is the 95 % t interval of the mean.",
             [
                 "Network",
@@ -234,7 +233,7 @@ def _show_final(material: Material) -> list[Block]:
         draw(
             plot_arms(
                 pd.DataFrame(
-                    [(arms[cell], seed, value) for cell, found in runs.items() for seed, value in found.items()],
+                    [(arms[arm], seed, value) for arm, found in runs.items() for seed, value in found.items()],
                     columns=["arm", "seed", "value"],
                 ),
                 published={"final": float(published)} if published else None,
@@ -248,26 +247,39 @@ def _show_final(material: Material) -> list[Block]:
     ]
     if first.mean is not None:
         blocks.append(Text(describe_sampling(first.mean)))
-    return blocks + show_comparisons(comparisons, compared, quantity="test accuracy") + _show_stream(material)
+    return [
+        *blocks,
+        *show_comparisons(
+            {name: material.comparison(name) for name in compared},
+            {
+                name: [cell for arm in arms for cell in material.corrected(f"{arm}.test_accuracy")]
+                for name, arms in compared.items()
+            },
+            quantity="test accuracy",
+        ),
+        *_show_stream(material),
+    ]
 
 
 def _show_stream(material: Material) -> list[Block]:
     """Show what finishing the last cycle does to the published run."""
-    cell, final = material.done("corrected").get(COMPLETE_IN_STREAM), material.done().get("final")
+    cell = material.done("corrected").get(IN_PUBLISHED_STREAM)
     if cell is None:
         return []
-    runs = {"as published": (final, "final"), "last cycle complete (ours)": (cell, COMPLETE_IN_STREAM)}
+    ends = {"as published": "", "last cycle complete (ours)": "complete_"}
     return [
         Table(
             "The published final network, and the same random stream until its last cycle of the learning rate is complete.",
-            ["Run", "Updates", "Cycles", "Validation accuracy", "Test accuracy"],
+            ["Run", "Updates", "Validation accuracy", "Test accuracy"],
             [
                 [
                     words,
-                    *(cite(run.metrics[f"{name}.{metric}"], run) for metric in ("updates", "cycles", *_ACCURACIES[1:])),
+                    *(
+                        cite(cell.metrics[f"{IN_PUBLISHED_STREAM}.{prefix}{metric}"], cell)
+                        for metric in ("updates", *_ACCURACIES[1:])
+                    ),
                 ]
-                for words, (run, name) in runs.items()
-                if run is not None
+                for words, prefix in ends.items()
             ],
         ),
         show_figure(cell, "curves", "Cost, loss and accuracy over updates, with the last cycle complete."),
@@ -298,10 +310,6 @@ def _show_notebook_code(material: Material) -> list[Block]:
         ),
         show_figure(cell, "flips", "The share of the training set that is mirrored after each epoch of flips."),
     ]
-
-
-def _cells_of(material: Material, arm: str) -> list[CellResult]:
-    return material.corrected(f"{arm}.test_accuracy")
 
 
 _ACCURACIES = ("training_accuracy", "validation_accuracy", "test_accuracy")

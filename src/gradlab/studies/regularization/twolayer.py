@@ -53,9 +53,8 @@ class Settings:
 
     Attributes
     ----------
-    epochs, updates
-        The length of a run, in passes over the training set or in updates: one of the two, the other is None. A run of so
-        many updates may end within a pass.
+    epochs
+        The length of a run, in passes over the training set.
     batch_size
         Images in an update; it divides the size of the training set.
     lmbda
@@ -70,11 +69,11 @@ class Settings:
         The probability with which an image is mirrored left to right, drawn anew for each image in each epoch.
     evaluate_every
         Updates between two evaluations for the curves; None: the last state alone is evaluated.
-    keep_after
-        Updates after which the state is kept, beside the last one; None: nowhere.
+    complete
+        Whether a run that ends within a cycle of the learning rate goes on until the cycle is complete.
     """
 
-    epochs: int | None
+    epochs: int
     batch_size: int
     lmbda: float
     n_s: int
@@ -83,14 +82,11 @@ class Settings:
     loss: str = "cross_entropy"
     flip_probability: float = 0.0
     evaluate_every: int | None = 50
-    updates: int | None = None
-    keep_after: int | None = None
+    complete: bool = False
 
     def __post_init__(self):
         _check_loss(self.loss)
-        if (self.epochs is None) == (self.updates is None):
-            raise ValueError(f"epochs is {self.epochs} and updates is {self.updates}; give exactly one of them")
-        for name in ("batch_size", "n_s", "evaluate_every", "updates"):
+        for name in ("batch_size", "n_s", "evaluate_every"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number of at least 1")
         if not 0 <= self.flip_probability <= 1:
@@ -140,32 +136,34 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A trained network.
+class State:
+    """A network after some updates: its parameters, and its evaluations on both splits in float64."""
+
+    parameters: Parameters
+    training: Evaluation
+    validation: Evaluation
+
+
+@dataclass(frozen=True)
+class Run(State):
+    """A trained network: its state after the last epoch, and how it came there.
 
     Attributes
     ----------
-    parameters
-        After the last update.
+    completed
+        Where the cycle of the learning rate is complete; None where the run does not go on so far.
     order : ndarray of int, shape (n,)
         The order in which the run leaves the rows of its training set.
-    training, validation
-        The evaluation after the last update, in float64.
     curves : list of (update, split, metric, value)
         Rows under `CURVE_COLUMNS`: `cost`, `loss` and `accuracy` of the splits "train" and "validation" before the
         first update, after every `evaluate_every` updates and after the last one, where `update` counts the updates
         done; and `learning_rate` under the split "train", the rate that the next update uses. In float32 up to the last
         evaluation, which is in float64.
-    kept
-        The state after `keep_after` updates; None where that is nowhere, or no earlier than the end.
     """
 
-    parameters: Parameters
+    completed: State | None
     order: np.ndarray
-    training: Evaluation
-    validation: Evaluation
     curves: list[tuple[int, str, str, float]]
-    kept: Parameters | None = None
 
 
 def init_parameters(*, rng: Stream, sizes: tuple[int, int, int] = SIZES) -> Parameters:
@@ -417,11 +415,17 @@ def update_count(n: int, settings: Settings) -> int:
             f"the training set has {n} images, which is no whole number of batches of {settings.batch_size}; "
             "change train_rows or batch_size"
         )
-    return settings.epochs * (n // settings.batch_size) if settings.updates is None else settings.updates
+    return settings.epochs * (n // settings.batch_size)
+
+
+def complete_count(n: int, settings: Settings) -> int:
+    """Return the number of updates after which the cycle in which such a run ends is complete."""
+    per_cycle = 2 * settings.n_s
+    return -(-update_count(n, settings) // per_cycle) * per_cycle
 
 
 def describe_cycles(n: int, settings: Settings) -> dict[str, float]:
-    """Return the length of a cycle of the learning rate in a run on `n` images, and how many of them it makes.
+    """Return the length of a cycle of the learning rate in a run on `n` images, and how many its epochs make.
 
     Returns
     -------
@@ -503,7 +507,8 @@ def train_grid(
     shared = settings[0]
     if any(replace(one, lmbda=shared.lmbda) != shared for one in settings):
         raise ValueError(f"networks that are trained side by side differ in lmbda alone; got {list(settings)}")
-    updates = update_count(n, shared)
+    end = update_count(n, shared)
+    updates = complete_count(n, shared) if shared.complete else end
     if shared.flip_probability > 0 and flip_rng is None:
         raise ValueError(
             f"flip_probability is {shared.flip_probability}, but flip_rng is None; "
@@ -522,9 +527,9 @@ def train_grid(
             if shared.evaluate_every is not None and update % shared.evaluate_every == 0:
                 for network in networks:
                     network.record(update)
-            if update == shared.keep_after:
+            if update == end:
                 for network in networks:
-                    network.keep()
+                    network.end()
             stop = start + shared.batch_size
             rows = order[start:stop]
             # No row is out of range, so "clip" changes none; the default mode fills `out` by way of a copy.
@@ -550,7 +555,7 @@ class _Network:
         self._penalised = {"lmbda": settings.lmbda, "loss": settings.loss}
         self._curves: list[tuple[int, str, str, float]] = []
         self._states: dict[int, Parameters] = {}  # by the updates done
-        self._kept: Parameters | None = None
+        self._end: State | None = None
 
     def step(self, images: np.ndarray, labels: np.ndarray, eta: float) -> None:
         """Make one update with the learning rate `eta`."""
@@ -565,26 +570,26 @@ class _Network:
         if len(self._states) == _STATES:
             self._evaluate_states()
 
-    def keep(self) -> None:
-        """Keep the state as it is now."""
-        self._kept = Parameters(*(array.copy() for array in self._parameters))
+    def end(self) -> None:
+        """Evaluate the state in which a run ends that goes on."""
+        self._end = self._evaluate()
 
     def finish(self, updates: int, order: np.ndarray) -> Run:
-        """Evaluate what waits, and the last state in float64."""
+        """Evaluate what waits, and the last state."""
         if self._states:
             self._evaluate_states()
-        ends = {}
-        for name, split in self._splits.items():
-            (ends[name],) = evaluate([self._parameters], split.images, split.labels, **self._penalised)
-            self._curves.extend(_rows(updates, name, ends[name]))
-        return Run(
-            self._parameters,
-            order,
-            training=ends["train"],
-            validation=ends["validation"],
-            curves=self._curves,
-            kept=self._kept,
+        last = self._evaluate()
+        for name, evaluation in (("train", last.training), ("validation", last.validation)):
+            self._curves.extend(_rows(updates, name, evaluation))
+        completed = last if self._settings.complete else None
+        return Run(**vars(self._end or last), completed=completed, order=order, curves=self._curves)
+
+    def _evaluate(self) -> State:
+        parameters = Parameters(*(array.copy() for array in self._parameters))
+        evaluations = (
+            evaluate([parameters], split.images, split.labels, **self._penalised)[0] for split in self._splits.values()
         )
+        return State(parameters, *evaluations)
 
     def _evaluate_states(self) -> None:
         states = list(self._states.values())
