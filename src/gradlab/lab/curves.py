@@ -4,7 +4,7 @@ Tables of curves are tidy: `pass`, `split`, `metric`, `value`; with `update` whe
 `seed` where a table holds several runs.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
@@ -79,3 +79,10 @@ def dress_panel(
     if lowest < highest:
         margin = 0.05 * (highest - lowest)
         ax.set_ylim(lowest - margin, highest + margin)
+
+
+def name_lines(ax: Axes, looks: Mapping[str, Mapping[str, object]]) -> None:
+    """Write what lines stand for, in their colours, into the lower right of a panel, which learning curves leave empty."""
+    for place, (name, look) in enumerate(reversed(looks.items())):
+        place = {"x": 0.97, "y": 0.05 + 0.11 * place}
+        ax.text(s=name, color=look["color"], transform=ax.transAxes, ha="right", va="bottom", fontsize=9, **place)

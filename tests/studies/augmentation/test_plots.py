@@ -10,7 +10,8 @@ from matplotlib.colors import to_rgba
 
 from gradlab.lab import style
 from gradlab.lab.record import save_figure
-from gradlab.studies.augmentation import augment, plots
+from gradlab.lab.residuals import plot_residuals
+from gradlab.studies.augmentation import augment, plots, section_plots
 
 PANELS = [("train", "loss"), ("test", "loss"), ("train", "accuracy"), ("test", "accuracy")]
 OURS, PUBLISHED = style.COLOURS[:2]
@@ -22,7 +23,7 @@ def closed_figures():
     plt.close("all")
 
 
-def make_curves(settings=plots.SETTINGS, *, passes=5, seed=0):
+def make_curves(settings=section_plots.SETTINGS, *, passes=5, seed=0):
     rng = np.random.default_rng(seed)
     rows = [
         (setting, seed, number, split, metric, rng.uniform(0.1, 1))
@@ -53,7 +54,7 @@ def texts_apart(figure):
 
 
 def test_the_settings_are_those_of_the_study():
-    assert list(plots.SETTINGS) == list(augment.SETTINGS)
+    assert list(section_plots.SETTINGS) == list(augment.SETTINGS)
 
 
 def test_one_run_is_a_line_in_each_panel():
@@ -79,13 +80,15 @@ def test_votes_stand_beside_the_test_accuracy_of_their_network():
 
 def test_every_setting_has_a_panel_with_our_line_over_the_published_one():
     reproduced, published = make_curves(), make_curves(seed=1, passes=8)
-    figure = plots.plot_settings(reproduced, published)
-    for ax, (split, setting) in zip(figure.axes, itertools.product(("train", "test"), plots.SETTINGS), strict=True):
+    figure = section_plots.plot_settings(reproduced, published)
+    for ax, (split, setting) in zip(
+        figure.axes, itertools.product(("train", "test"), section_plots.SETTINGS), strict=True
+    ):
         (ours,), (theirs,) = lines_of(ax, OURS), lines_of(ax, PUBLISHED)
         assert ours.get_ydata().tolist() == values_of(reproduced, setting, split)
         assert theirs.get_ydata().tolist() == values_of(published, setting, split)
         assert ax.get_lines() == [theirs, ours]
-    assert [ax.get_title() for ax in figure.axes[:4]] == list(plots.SETTINGS)
+    assert [ax.get_title() for ax in figure.axes[:4]] == list(section_plots.SETTINGS)
     assert {"ours", "published", "training accuracy", "test accuracy"} <= set(texts_apart(figure))
 
 
@@ -95,7 +98,7 @@ def test_residuals_are_points_in_percentage_points_with_their_correlation():
         "none": pd.DataFrame({"ours": ours, "published": ours}),
         "both": pd.DataFrame({"ours": ours, "published": -ours}),
     }
-    figure = plots.plot_residuals(residuals)
+    figure = plot_residuals(residuals)
     for ax, sign, title in zip(figure.axes, (1, -1), ("none: r = 1.00", "both: r = -1.00"), strict=True):
         (points,) = lines_of(ax, OURS)
         np.testing.assert_allclose(points.get_ydata(), [1, -2, 0, 3])
@@ -108,13 +111,13 @@ def test_averaging_joins_the_arms_of_each_seed():
     runs = pd.DataFrame(
         [
             (setting, seed, *(base + seed / 100 for base in (0.86 + place / 1000, 0.87 + place / 1000)))
-            for place, setting in enumerate(plots.SETTINGS)
+            for place, setting in enumerate(section_plots.SETTINGS)
             for seed in (0, 1)
         ],
         columns=["setting", "seed", "last", "averaged"],
     )
     runs.loc[(runs["setting"] == "train") & (runs["seed"] == 1), "last"] = None
-    figure = plots.plot_averaging(runs, {"none": 0.8767, "both": 0.831})
+    figure = section_plots.plot_averaging(runs, {"none": 0.8767, "both": 0.831})
     plain, votes = figure.axes
     assert [line.get_xdata().tolist() for line in lines_of(plain, OURS)] == [[0, 1], [0, 1], [2, 3], [2, 3]]
     np.testing.assert_allclose(
@@ -132,7 +135,7 @@ def test_averaging_joins_the_arms_of_each_seed():
 def test_every_seed_is_a_line_beside_the_run_with_one_transform():
     curves = pd.concat([make_curves(seed=seed, passes=length) for seed, length in enumerate((6, 9, 7))])
     shared = make_curves(["none", "train"], seed=9)
-    figure = plots.plot_seeds(curves, shared)
+    figure = section_plots.plot_seeds(curves, shared)
     panels = zip(figure.axes, [("train", "none"), ("train", "train"), ("test", "none"), ("test", "train")], strict=True)
     for ax, (split, setting) in panels:
         assert [line.get_ydata().tolist() for line in lines_of(ax, OURS)] == [
@@ -152,10 +155,10 @@ def test_short_runs_can_be_drawn(passes, tmp_path):
     curves = make_curves(passes=passes)
     nothing = pd.DataFrame({"ours": [0.0] * passes, "published": [0.0] * passes})
     for name, figure in {
-        "settings": plots.plot_settings(curves, curves),
+        "settings": section_plots.plot_settings(curves, curves),
         "run": plots.plot_run(curves[curves["setting"] == "none"]),
-        "residuals": plots.plot_residuals({"none": nothing}),
-        "seeds": plots.plot_seeds(curves, curves),
+        "residuals": plot_residuals({"none": nothing}),
+        "seeds": section_plots.plot_seeds(curves, curves),
     }.items():
         save_figure(tmp_path, name, figure, alt="Curves.")
 
@@ -165,11 +168,11 @@ def test_a_run_that_diverges_can_be_drawn(nowhere, tmp_path):
     curves = make_curves()
     curves.loc[curves["pass"] >= 4, "value"] = nowhere
     save_figure(tmp_path, "run", plots.plot_run(curves[curves["setting"] == "none"]), alt="Curves.")
-    save_figure(tmp_path, "seeds", plots.plot_seeds(curves, curves), alt="Curves.")
+    save_figure(tmp_path, "seeds", section_plots.plot_seeds(curves, curves), alt="Curves.")
 
 
 def test_an_unknown_setting_is_refused():
-    for plot in (plots.plot_settings, plots.plot_seeds):
+    for plot in (section_plots.plot_settings, section_plots.plot_seeds):
         with pytest.raises(ValueError, match="'all'"):
             plot(make_curves(["all"]), make_curves())
 
@@ -191,6 +194,8 @@ def test_samples_without_labels_are_refused():
 
 def test_the_same_figure_gives_the_same_file(tmp_path):
     for attempt in ("first", "second"):
-        save_figure(tmp_path / attempt, "seeds", plots.plot_seeds(make_curves(), make_curves(seed=1)), alt="Curves.")
+        save_figure(
+            tmp_path / attempt, "seeds", section_plots.plot_seeds(make_curves(), make_curves(seed=1)), alt="Curves."
+        )
     first, second = (tmp_path / attempt / "seeds.svg" for attempt in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()

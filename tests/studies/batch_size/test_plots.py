@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgba
 
 from gradlab.lab import style
 from gradlab.lab.record import save_figure
-from gradlab.studies.batch_size import plots as plots
+from gradlab.studies.batch_size import plots, section_plots
 
 SIZES = [1, 4, 16]
 PANELS = [("train", "loss"), ("test", "loss"), ("train", "accuracy"), ("test", "accuracy")]
@@ -85,7 +85,7 @@ def test_the_trial_shows_its_running_average_and_the_losses_at_both_ends():
 def test_the_median_stops_where_a_run_diverges():
     curves = make_curves(sizes=[4])
     curves.loc[(curves["seed"] == 1) & (curves["pass"] >= 3), "value"] = np.nan
-    for figure in (plots.plot_runs(curves), plots.plot_batch_sizes(curves, against="pass")):
+    for figure in (plots.plot_runs(curves), section_plots.plot_batch_sizes(curves, against="pass")):
         for ax in figure.axes:
             median = np.asarray(ax.get_lines()[-1].get_ydata(), dtype=float)
             assert np.isfinite(median[:3]).all()
@@ -95,7 +95,7 @@ def test_the_median_stops_where_a_run_diverges():
 @pytest.mark.parametrize("against", ["pass", "update"])
 def test_all_batch_sizes_with_bands(against):
     curves = make_curves()
-    figure = plots.plot_batch_sizes(curves, against=against)
+    figure = section_plots.plot_batch_sizes(curves, against=against)
     first = 1 if against == "update" else 0  # update 0 has no place on a logarithmic axis
     for ax, (split, metric) in zip(figure.axes, PANELS, strict=True):
         assert len(ax.get_lines()) == len(ax.collections) == len(SIZES)
@@ -116,7 +116,7 @@ def test_all_batch_sizes_with_bands(against):
 
 
 def test_single_runs_have_no_band():
-    figure = plots.plot_batch_sizes(make_published(), against="pass")
+    figure = section_plots.plot_batch_sizes(make_published(), against="pass")
     assert not any(ax.collections for ax in figure.axes)
     assert legend_texts(figure) == ["B = 1", "B = 4", "B = 16"]
 
@@ -127,7 +127,7 @@ def test_replays_lie_over_the_published_logs_in_a_column_for_each_batch_size():
         make_curves(seeds=[7]).drop(columns="seed"),
     )  # the same numbers: one generator
     published["value"] += 0.01
-    figure = plots.plot_replays(replays, published)
+    figure = section_plots.plot_replays(replays, published)
     axes = np.array(figure.axes).reshape(4, len(SIZES))
     for row, (split, metric) in zip(axes, PANELS, strict=True):
         assert len({ax.get_ylim() for ax in row}) == 1
@@ -142,23 +142,11 @@ def test_replays_lie_over_the_published_logs_in_a_column_for_each_batch_size():
     assert_legend_is_outside(figure)
 
 
-def test_residuals_of_each_batch_size_stand_around_the_diagonal():
-    residuals = pd.DataFrame(
-        [(1, 1, 0.01, 0.02), (1, 2, -0.03, -0.01), (16, 1, 0.0, 0.0)],
-        columns=["batch_size", "pass", "published", "ours"],
-    )
-    figure = plots.plot_residuals(residuals, {16: 0.0, 1: 0.5})
-    assert [ax.get_title() for ax in figure.axes] == ["B = 1: r = 0.50", "B = 16: r = 0.00"]
-    first = figure.axes[0]
-    assert first.get_lines()[1].get_xydata().tolist() == [[0.01, 0.02], [-0.03, -0.01]]
-    assert first.get_xlim() == first.get_ylim() == pytest.approx((-0.0345, 0.0345))
-
-
 def test_axes_of_accuracy_begin_at_the_trained_networks():
     curves = make_curves()
     curves.loc[curves["pass"] == 0, "value"] = 0.001
     for figure, table in [
-        (plots.plot_batch_sizes(curves, against="pass"), curves),
+        (section_plots.plot_batch_sizes(curves, against="pass"), curves),
         (plots.plot_runs(curves[curves["batch_size"] == 4]), curves[curves["batch_size"] == 4]),
     ]:
         for ax, (split, metric) in zip(figure.axes, PANELS, strict=True):
@@ -172,9 +160,9 @@ def test_axes_of_accuracy_begin_at_the_trained_networks():
 
 def test_unknown_axis_and_too_many_batch_sizes_are_refused():
     with pytest.raises(ValueError, match="against 'pass' or 'update'; got 'epoch'"):
-        plots.plot_batch_sizes(make_curves(), against="epoch")
+        section_plots.plot_batch_sizes(make_curves(), against="epoch")
     with pytest.raises(ValueError, match="8 batch sizes for 7 colours"):
-        plots.plot_batch_sizes(make_curves(sizes=range(1, 9)), against="pass")
+        section_plots.plot_batch_sizes(make_curves(sizes=range(1, 9)), against="pass")
 
 
 def make_interpolation():
@@ -190,7 +178,7 @@ def make_interpolation():
 
 
 def test_every_run_is_a_mark_and_one_that_did_not_get_there_an_arrow_where_it_ended():
-    figure = plots.plot_interpolation(*make_interpolation())
+    figure = section_plots.plot_interpolation(*make_interpolation())
     for ax, dots, arrow, published in zip(
         figure.axes,
         ([[624], [480, 576], [60]], [[13], [10, 12], [20]]),
@@ -220,8 +208,8 @@ def test_figures_are_the_same_bytes_each_time(tmp_path):
     for attempt in ("first", "second"):
         for name, figure in {
             "runs": plots.plot_runs(curves[curves["batch_size"] == 1]),
-            "updates": plots.plot_batch_sizes(curves, against="update"),
-            "interpolation": plots.plot_interpolation(*make_interpolation()),
+            "updates": section_plots.plot_batch_sizes(curves, against="update"),
+            "interpolation": section_plots.plot_interpolation(*make_interpolation()),
         }.items():
             save_figure(tmp_path / attempt, name, figure, alt="A figure of made-up numbers.")
         files.append([path.read_bytes() for path in sorted((tmp_path / attempt).iterdir())])

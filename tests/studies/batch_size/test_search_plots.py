@@ -8,7 +8,8 @@ from gradlab.lab import style
 from gradlab.lab.record import save_figure
 from gradlab.studies.batch_size import divergence
 from gradlab.studies.batch_size.law import Law
-from gradlab.studies.batch_size.search_plots import plot_law, plot_search
+from gradlab.studies.batch_size.search_plots import plot_search
+from gradlab.studies.batch_size.section_plots import plot_law
 
 RATES = (0.01, 0.1, 0.2, 0.21, 0.3)
 OUTCOMES = {

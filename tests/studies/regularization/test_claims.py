@@ -132,11 +132,15 @@ def test_comparisons_are_adjusted_as_one_family(make_material):
     """A p-value of 0.03 is a difference alone, and none as the smaller of two in a family."""
     found = complete(0.006, 0.001, 0.011, 0.002, 0.010)
     cells = {name: cell for name, cell in found.items() if "published" not in name}
-    alone = make_material("regularization", cells).comparison("complete last cycle − cut off, λ of the seeds, test accuracy")
+    alone = make_material("regularization", cells).comparison(
+        "complete last cycle − cut off, λ of the seeds, test accuracy"
+    )
     assert (alone.family, alone.direction) == (1, 1) and 0.025 < alone.p_value < 0.05
     for seed, accuracy in enumerate([0.51, 0.50, 0.50, 0.51, 0.50]):
         cells[f"corrected/variant-flips-{seed}"] = ({"seed": seed}, {"variant-flips.test_accuracy": accuracy})
-    both = make_material("regularization", cells).comparison("complete last cycle − cut off, λ of the seeds, test accuracy")
+    both = make_material("regularization", cells).comparison(
+        "complete last cycle − cut off, λ of the seeds, test accuracy"
+    )
     assert (both.family, both.direction) == (2, 0)
 
 

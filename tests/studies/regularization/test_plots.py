@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gradlab.lab import record
-from gradlab.studies.regularization import plots
+from gradlab.studies.regularization import plots, section_plots
 
 RNG = np.random.default_rng(0)
 
@@ -203,7 +203,7 @@ def test_figures_are_the_same_bytes_each_time(tmp_path):
 def test_searches_stand_beside_the_published_accuracies():
     coarse = pd.DataFrame({"lambda": [1e-5, 1e-3, 1e-1], "ours": [0.3, 0.5, 0.4], "published": [0.3, 0.5, np.nan]})
     fine = pd.DataFrame({"lambda": [1e-3, 2e-3, 4e-3], "ours": [0.4, 0.5, 0.6], "published": [np.nan] * 3})
-    figure = plots.compare_searches({"coarse": coarse, "fine": fine})
+    figure = section_plots.compare_searches({"coarse": coarse, "fine": fine})
     for axis, table, scale in zip(figure.axes, (coarse, fine), ("log", "linear"), strict=True):
         ours, published = axis.get_lines()
         np.testing.assert_array_equal(ours.get_ydata(), table["ours"])

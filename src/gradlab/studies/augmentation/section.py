@@ -3,15 +3,14 @@
 import pandas as pd
 
 from gradlab.engine.material import Material
-from gradlab.lab.curves import select
-from gradlab.lab.follow import detrend, find_end
+from gradlab.lab.residuals import pair_residuals, plot_residuals
 from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
 from gradlab.report.text import print_interval, print_runs, print_spread
 from gradlab.studies.augmentation.claims import ARMS, AVERAGED
 from gradlab.studies.augmentation.late import measure_swing, name_late_passes
-from gradlab.studies.augmentation.plots import SETTINGS, plot_averaging, plot_residuals, plot_seeds, plot_settings
+from gradlab.studies.augmentation.section_plots import SETTINGS, plot_averaging, plot_seeds, plot_settings
 
 _HALF = 0.5  # of a published run: the passes whose weights the corrected runs average
 
@@ -41,7 +40,7 @@ def _show_published(material: Material) -> list[Block]:
                 cite(cell.metrics[f"{name}.passes"], cell),
             ]
         )
-        residuals[name] = _pair_residuals(cell.curves, published)
+        residuals[name] = pair_residuals(cell.curves, published)
     return [
         Heading("As published: one transform for all images of a pass"),
         Table(
@@ -72,13 +71,6 @@ def _show_published(material: Material) -> list[Block]:
             "Five training images, and the same five under one crop and one angle.",
         ),
     ]
-
-
-def _pair_residuals(*curves: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns ours and published: the residuals of both training accuracies as far as the logs are compared."""
-    logs = [select(table[table["pass"] > 0], "train", "accuracy")["value"].to_numpy() for table in curves]
-    end = find_end(*logs) if all(map(len, logs)) else 0
-    return pd.DataFrame({name: detrend(log[:end]) for name, log in zip(("ours", "published"), logs, strict=True)})
 
 
 def _show_corrected(material: Material) -> list[Block]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from gradlab.lab.style import COLOURS, panels
 from gradlab.studies.autodiff.edge_cases import CASES, THRESHOLD, CaseStudy
@@ -243,6 +244,7 @@ def _plot_quotients(study: CaseStudy, ax: Axes) -> None:
         step, quotient = _select(study, series, "quotient")
         ax.plot(step, np.abs(quotient), marker, markersize=4, markerfacecolor="none", color=colour, label=series)
     ax.set(title="difference quotients at 0", xlabel="step", ylabel="|quotient|", xscale="log", yscale="log")
+    ax.xaxis.set_major_locator(LogLocator(numticks=5))
 
 
 def _draw_zoom(study: CaseStudy) -> Figure:

@@ -1,29 +1,20 @@
-"""Figures of the divergent learning rate: a search with its trials and brackets, and the law that the brackets follow."""
-
-from collections.abc import Collection, Mapping
+"""Plot of the search for a divergent learning rate: its trials and its brackets."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 
 from gradlab.lab import style
 from gradlab.studies.batch_size.divergence import Search, most_diverge
-from gradlab.studies.batch_size.law import Law
 
 # Told apart by line and marker as well as by colour.
 _STABLE = {"color": style.COLOURS[0], "linestyle": "-"}
 _DIVERGED = {"color": style.COLOURS[1], "linestyle": (0, (4, 2))}
 _UNTRAINED = {"color": "0.3", "linestyle": ":", "linewidth": 1.2}
 _BRACKET = {"color": "0.75", "linewidth": 11, "solid_capstyle": "butt"}
-_SEED = {"color": style.COLOURS[0], "fmt": "none", "elinewidth": 2.5, "capsize": 2.6, "capthick": 1.2}
-_LAW = {"color": "0.25", "linewidth": 1.3}
-_BEYOND = {"color": "0.9", "linewidth": 0}
-_EYE = {"color": style.COLOURS[1], "marker": "D", "linestyle": "none", "markersize": 6, "mfc": "none", "mew": 1.5}
-_SPREAD = 1.09  # between the brackets of neighbouring seeds, so that they do not hide one another
 _HIGHEST = 30  # times the untrained loss: above it, a diverging loss runs through up to 30 decades
 _NEAREST = 1.5  # times the highest bracket, and as far below the lowest: further away, rates only led to the brackets
 
@@ -96,60 +87,3 @@ def _draw_brackets(ax: Axes, trials: pd.DataFrame, search: Search) -> None:
     ax.set_xlim(low / _NEAREST, high * _NEAREST)
     style.label_short_span(ax.xaxis)
     ax.set_xlabel("learning rate")
-
-
-def plot_law(
-    table: pd.DataFrame, laws: Mapping[int, Law], fitted: Collection[int], published: Mapping[int, float] | None = None
-) -> Figure:
-    """Plot the brackets of the divergent learning rate against the batch size, with the law of each seed, and their ratio.
-
-    On the left, every seed's brackets and law, and the published rates. On the right, each bracket as a share of what
-    the law of its seed predicts. Grey: batch sizes beyond those that the law was fitted to.
-
-    Parameters
-    ----------
-    table
-        Columns `batch_size`, `seed`, `stable`, `divergent` and `predicted`.
-    laws
-        The law of each seed.
-    fitted
-        Batch sizes that it was fitted to.
-    published
-        The published divergent rate of a batch size.
-    """
-    figure, axes = style.panels(1, 2, width=9.6, height=3.6)
-    sizes = sorted(table["batch_size"].unique())
-    left, right = min(sizes) / 1.4, max(sizes) * 1.4
-    places = np.geomspace(min(sizes), max(sizes), 200)
-    for number, (seed, law) in enumerate(laws.items()):
-        rows = table[table["seed"] == seed]
-        x = rows["batch_size"] * _SPREAD ** (number - (len(laws) - 1) / 2)
-        reach = np.array([np.zeros(len(rows)), rows["divergent"] - rows["stable"]])  # (2, sizes): below and above
-        axes[0].errorbar(x, rows["stable"], reach, **_SEED)
-        axes[0].plot(places, law.predict(places), **_LAW)
-        axes[1].errorbar(x, rows["stable"] / rows["predicted"], reach / rows["predicted"].to_numpy(), **_SEED)
-    axes[1].axhline(1, **_LAW)
-    handles = [
-        axes[0].errorbar([], [], [], label="a seed: stable below, divergent above", **_SEED),
-        Line2D([], [], label="1/η* = a + b/B, fitted", **_LAW),
-    ]
-    if published:
-        handles += axes[0].plot(list(published), list(published.values()), label="published, by eye", **_EYE)
-    beyond = [size for size in sizes if size > max(fitted)]
-    for ax in axes:
-        ax.set_xscale("log", base=2)
-        ax.set_xlim(left, right)
-        ax.xaxis.set_major_locator(FixedLocator(sizes))
-        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xlabel("batch size B")
-        if beyond:
-            ax.axvspan(np.sqrt(max(fitted) * beyond[0]), right, zorder=0, **_BEYOND)
-    if beyond:
-        handles.append(Patch(label="not fitted", **_BEYOND))
-    axes[0].set_yscale("log")
-    axes[0].set_ylabel("divergent learning rate η*")
-    style.label_short_span(axes[0].yaxis)
-    axes[1].set_ylabel("found / predicted by the law")
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9)
-    return figure

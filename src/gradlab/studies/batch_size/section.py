@@ -8,7 +8,7 @@ import pandas as pd
 from gradlab.engine.material import Material
 from gradlab.engine.results import CellResult
 from gradlab.lab import style
-from gradlab.lab.follow import detrend, find_end
+from gradlab.lab.residuals import pair_residuals, plot_residuals
 from gradlab.lab.stats import sampling_margin, summarise_arm
 from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
@@ -16,8 +16,7 @@ from gradlab.report.text import print_figure, print_interval, print_runs, print_
 from gradlab.studies.batch_size import law as laws
 from gradlab.studies.batch_size.claims import SIZES, found_against_published
 from gradlab.studies.batch_size.config import TEST_IMAGES
-from gradlab.studies.batch_size.plots import plot_batch_sizes, plot_interpolation, plot_replays, plot_residuals
-from gradlab.studies.batch_size.search_plots import plot_law
+from gradlab.studies.batch_size.section_plots import plot_batch_sizes, plot_interpolation, plot_law, plot_replays
 
 _RATES = {"published_rate": "published", "found_rate": "found"}  # the trained arms, by the end of their cells' names
 
@@ -50,7 +49,6 @@ def _show_replays(material: Material) -> list[Block]:
     ]
     if logged:
         published = pd.concat([material.log(name).assign(batch_size=int(name)) for name in logged], ignore_index=True)
-        residuals = _find_residuals(_read_curves(logged), published)
         blocks += [
             draw(
                 plot_replays(_read_curves(logged), published),
@@ -61,7 +59,7 @@ def _show_replays(material: Material) -> list[Block]:
             ),
             draw(
                 plot_residuals(
-                    residuals, {int(size): _correlate(rows) for size, rows in residuals.groupby("batch_size")}
+                    {f"B = {name}": pair_residuals(cell.curves, material.log(name)) for name, cell in logged.items()}
                 ),
                 "residuals",
                 alt="For each batch size, the published training accuracy of each pass less its running median against "
@@ -127,26 +125,6 @@ def _tabulate_replays(material: Material, cells: Mapping[str, CellResult], logge
         ],
         rows,
     )
-
-
-def _find_residuals(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Return what a running median leaves of the training accuracies, as they print: batch_size, pass, published, ours."""
-    tables = []
-    for size in sorted(curves["batch_size"].unique()):
-        logs = []
-        for table in (published, curves):
-            rows = table[(table["batch_size"] == size) & (table["split"] == "train") & (table["metric"] == "accuracy")]
-            logs.append(rows[rows["pass"] > 0].sort_values("pass")["value"].round(3).to_numpy())
-        end = find_end(*logs)
-        theirs, ours = (detrend(log[:end]) for log in logs)
-        tables.append(pd.DataFrame({"batch_size": size, "pass": range(1, end + 1), "published": theirs, "ours": ours}))
-    return pd.concat(tables, ignore_index=True)
-
-
-def _correlate(rows: pd.DataFrame) -> float:
-    """Return Pearson's correlation; 0 where one of the two does not vary."""
-    with np.errstate(invalid="ignore"):
-        return float(np.nan_to_num(np.corrcoef(rows["published"], rows["ours"])[0, 1])) if len(rows) > 1 else 0.0
 
 
 def _show_search(material: Material) -> list[Block]:

@@ -7,10 +7,10 @@ Published: as the notebook ran them. It shuffles a training set in place: `three
 `one_cycle` left, and each run of the searches from the one that the run before it left.
 
 Corrected: the check by overfitting on the 100 images that the notebook's text means, λ chosen by the mean validation accuracy
-of several seeds, and the final network over more seeds, which alone reads the test set: with this λ, with the published one, and
-in the published stream, each evaluated where the published run ends and where its last cycle of the learning rate is complete;
-and two variants. Two more cells show what the order of the rows, which the notebook hides, does to its search, and what its binary cross-entropy and its
-flips do.
+of several seeds, and the final network over more seeds, which alone reads the test set: with this λ, with the published one,
+and in the published stream, each evaluated where the published run ends and where its last cycle of the learning rate is
+complete; and two variants. Two more cells show what the order of the rows, which the notebook hides, does to its search, and
+what its binary cross-entropy and its flips do.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Figures of the CIFAR-10 study: training curves, learning rate, first-layer weights, gradient check, searches for λ."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -131,7 +129,7 @@ def search_accuracy(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
         axis.plot(values["lambda"], values["value"], label=_SPLIT_NAMES[split], **style, **REPRODUCED)
     best = accuracy[(accuracy["split"] == "validation") & (accuracy["lambda"] == best_lambda)]
     axis.plot(best["lambda"], best["value"], label=f"best: λ = {best_lambda:.3g}", **_RING)
-    axis.set(xscale=_scale(accuracy["lambda"]), xlabel="λ", ylabel="accuracy")
+    axis.set(xscale=choose_scale(accuracy["lambda"]), xlabel="λ", ylabel="accuracy")
     axis.legend(fontsize="small")
     return figure
 
@@ -154,7 +152,7 @@ def search_over_seeds(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
     axis.plot(accuracy["lambda"], accuracy["value"], label="one seed", **dots)
     axis.plot(means.index, means, color=colour, label=f"mean of {seeds}", **REPRODUCED)
     axis.plot([best_lambda], [means[best_lambda]], label=f"highest mean: λ = {best_lambda:.3g}", **_RING)
-    axis.set(xscale=_scale(accuracy["lambda"]), xlabel="λ", ylabel="validation accuracy")
+    axis.set(xscale=choose_scale(accuracy["lambda"]), xlabel="λ", ylabel="validation accuracy")
     axis.legend(fontsize="small")
     return figure
 
@@ -180,7 +178,7 @@ def row_orders(curves: pd.DataFrame) -> Figure:
     above.set(ylabel="validation accuracy")
     below.set(ylabel="difference")
     for axis in (above, below):
-        axis.set(xscale=_scale(table.index), xlabel="λ")
+        axis.set(xscale=choose_scale(table.index), xlabel="λ")
     above.legend(fontsize="small")
     return figure
 
@@ -206,26 +204,6 @@ def flips_left(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def compare_searches(searches: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw validation accuracy against λ, ours and the published one, in a panel for each search.
-
-    Parameters
-    ----------
-    searches
-        For each search a table with the columns lambda, ours and published, the latter NaN where nothing was published.
-    """
-    figure, axes = panels(1, len(searches), width=9.0, height=3.2)
-    for axis, (name, table) in zip(axes, searches.items(), strict=True):
-        ours = {"color": COLOURS[0], "marker": "o", "markersize": 4}
-        rings = {"color": COLOURS[1], "marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
-        axis.plot(table["lambda"], table["ours"], label="ours", **ours, **REPRODUCED)
-        axis.plot(table["lambda"], table["published"], label="published", **rings)
-        axis.set(xscale=_scale(table["lambda"]), xlabel="λ", ylabel="validation accuracy", title=f"{name} search")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
-    return figure
-
-
-def _scale(lambdas: pd.Series | pd.Index) -> str:
+def choose_scale(lambdas: pd.Series | pd.Index) -> str:
     """Return the scale of an axis of λ: logarithmic where the values span a factor of more than 30."""
     return "log" if lambdas.max() > 30 * lambdas.min() else "linear"

@@ -19,7 +19,7 @@ from gradlab.studies.regularization.claims import (
     describe_choice,
     describe_sampling,
 )
-from gradlab.studies.regularization.plots import compare_searches
+from gradlab.studies.regularization.section_plots import compare_searches
 
 
 def show(material: Material) -> list[Block]:
@@ -216,8 +216,8 @@ def _show_final(material: Material) -> list[Block]:
     blocks: list[Block] = [
         Heading("Corrected: the final network, its last cycle complete, and its variants, several seeds"),
         Table(
-            "The test set is read where the published run ends and where the last cycle of the learning rate is complete; nothing "
-            "is chosen by it. Mean ± standard deviation over the seeds, which vary the initial weights and the order "
+            "The test set is read where the published run ends and where the last cycle of the learning rate is complete; "
+            "nothing is chosen by it. Mean ± standard deviation over the seeds, which vary the initial weights and the order "
             "of the images; the interval is the 95 % t interval of the mean.",
             [
                 "Network",
