@@ -15,6 +15,7 @@ import pandas as pd
 from gradlab.engine.figures import CAUSES, Figure, load_figures
 from gradlab.engine.logs import Log, load_logs, select_rows
 from gradlab.engine.results import CellResult, collect_runs
+from gradlab.engine.settings import collect_settings, find_judging, find_obstacle
 from gradlab.engine.study import Study
 from gradlab.engine.verdicts import VERDICTS, Judgement, judge, judge_log, not_run, print_like
 from gradlab.files import atomic_path, save_json
@@ -150,11 +151,6 @@ def build_ledger(results: Mapping[str, CellResult], studies: Mapping[str, Study]
     )
 
 
-def find_judging(figure: Figure | Log, results: Mapping[str, CellResult]) -> list[CellResult]:
-    """Return the planned cells that reproduce a figure, or a log."""
-    return [cell for cell in results.values() if figure.is_judged_by(cell.planned)]
-
-
 def find_corrected(results: Mapping[str, CellResult], study: str, metric: str) -> list[CellResult]:
     """Return the planned corrected cells of a study that declare a metric."""
     return [
@@ -162,30 +158,6 @@ def find_corrected(results: Mapping[str, CellResult], study: str, metric: str) -
         for cell in results.values()
         if cell.study == study and cell.protocol == "corrected" and metric in cell.planned.metrics
     ]
-
-
-def collect_settings(figures: Sequence[Figure | Log], results: Mapping[str, CellResult]) -> dict[str, dict[str, Any]]:
-    """Return the settings under which each cell's own figures and logs were printed, all together."""
-    settings: dict[str, dict[str, Any]] = {}
-    for figure in figures:
-        for cell in find_judging(figure, results):
-            settings.setdefault(cell.name, {}).update(figure.settings)
-    return settings
-
-
-def _find_obstacle(
-    figure: Figure | Log,
-    cells: Sequence[CellResult],
-    results: Mapping[str, CellResult],
-    settings: Mapping[str, Mapping[str, Any]],
-) -> str:
-    """Say why nothing can be compared; an empty text where it can."""
-    if not cells:
-        return "not part of this study"
-    if undone := [cell for cell in cells if cell.status != "done"]:
-        return _WHY_NOT_RUN[undone[0].status]
-    changed = [text for cell in cells for text in differing_settings(figure, cell, results, settings)]
-    return _say_settings(changed) if changed else ""
 
 
 def _enter(
@@ -196,7 +168,7 @@ def _enter(
     root: Path,
 ) -> Entry:
     cells = find_judging(figure, results)
-    obstacle = _find_obstacle(figure, cells, results, settings)
+    obstacle = find_obstacle(figure, cells, results, settings)
     reproduced = None
     if not cells or any(cell.status != "done" for cell in cells):
         judgement = not_run(obstacle)
@@ -253,7 +225,7 @@ def _judge_log(
 ) -> tuple[Judgement, list[Entry]]:
     """Return the verdict of a log as a whole, and an entry for each of its numbers."""
     cells, figures = find_judging(log, results), log.figures()
-    obstacle = _find_obstacle(log, cells, results, settings)
+    obstacle = find_obstacle(log, cells, results, settings)
     ours: dict[tuple[int, str], float] = {}
     if cells and all(cell.status == "done" for cell in cells):
         for column in log.columns:
@@ -347,18 +319,6 @@ def _summarise_corrected(figure: Figure, results: Mapping[str, CellResult]) -> d
     return {f"corrected_{name}": value for name, value in found.items()}
 
 
-def _say_settings(changed: Sequence[str]) -> str:
-    more = f"; and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return f"other settings than published: {changed[0]}{more}"
-
-
-_WHY_NOT_RUN = {
-    "missing": "the cell has not run",
-    "failed": "the cell failed",
-    "stale": "the cell is stale: other settings, code or data",
-}
-
-
 def _reproduced(figure: Figure, cells: Sequence[CellResult]) -> Any:
     """Return our value of a figure, of several runs a list: a metric, or a row of the curves."""
     if figure.point is None:
@@ -367,43 +327,6 @@ def _reproduced(figure: Figure, cells: Sequence[CellResult]) -> Any:
         return None if not measured else runs[0] if len(runs) == 1 else runs
     rows = select_rows(cells[0].curves, figure.point)
     return None if rows.empty else float(rows["value"].iloc[0])
-
-
-def differing_settings(
-    figure: Figure | Log,
-    cell: CellResult,
-    results: Mapping[str, CellResult],
-    settings: Mapping[str, Mapping[str, Any]],
-) -> list[str]:
-    """Say which settings of a cell, and of the cells whose results it uses, differ from those behind a published figure.
-
-    Parameters
-    ----------
-    figure, cell
-        The figure, and a cell that reproduces it.
-    results
-        The planned cells.
-    settings
-        The settings behind the figures of each cell, see `collect_settings`.
-    """
-    differences = changed_settings(cell, figure.settings)
-    seen, waiting = {cell.name}, list(cell.planned.sources[::-1])
-    while waiting:  # each once: a search in two rounds reads the same cells along many ways
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            differences += changed_settings(results[name], settings.get(name, {}))
-            waiting += results[name].planned.sources[::-1]
-    return list(dict.fromkeys(differences))
-
-
-def changed_settings(cell: CellResult, settings: Mapping[str, Any]) -> list[str]:
-    """Say which parameters of a cell differ from settings."""
-    return [
-        f"{cell.cell}: {name} {cell.parameters.get(name)} instead of {value}"
-        for name, value in settings.items()
-        if cell.parameters.get(name) != value
-    ]
 
 
 def count_verdicts(entries: Sequence[Entry]) -> dict[str, int]:

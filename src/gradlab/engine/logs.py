@@ -178,6 +178,8 @@ def find_log_faults(
     places = [row.get(entry["index"]) for row in printed]
     if twice := [place for place, number in Counter(places).items() if number > 1]:
         yield f"index = {entry['index']}: {len(places)} rows have {', '.join(map(str, twice[:3]))} more than once"
+    if entry["rule"] == "follows" and set(places) == {"0"}:
+        yield f"rule = follows: {entry['file']} has no row but that of {entry['index']} 0, before anything was trained"
     for column in columns:
         for text in (row.get(column) for row in printed):
             if text is None or not is_number(text):

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from gradlab.engine.figures import load_figures
-from gradlab.engine.ledger import Entry, Ledger, LogEntry, changed_settings, find_corrected
+from gradlab.engine.ledger import Entry, Ledger, LogEntry, find_corrected
 from gradlab.engine.logs import Log, load_logs, tabulate_log
 from gradlab.engine.results import CellResult, Runs, collect_runs, pair_runs
+from gradlab.engine.settings import changed_settings
 from gradlab.engine.study import Study
 from gradlab.lab.stats import PairedComparison, adjust_family, compare_pairs
 
