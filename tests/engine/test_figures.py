@@ -96,7 +96,10 @@ LOG_FAULTS = {
     "no such file": ({"file": "fit.csv"}, "file = fit.csv: it cannot be read (No such file or directory)"),
     "no such rows": ({"rows": "{run: c}"}, "rows = {'run': 'c'}: fits.csv has no such row"),
     "rows that are not told apart": ({"rows": "{}"}, "index = pass: 3 rows have 0 more than once"),
-    "nothing to follow": ({**FOLLOWS, "rows": "{run: b}"}, "rule = follows: fits.csv has no row but that of pass 0, before "),
+    "nothing to follow": (
+        {**FOLLOWS, "rows": "{run: b}"},
+        "rule = follows: fits.csv has no row but that of pass 0, before ",
+    ),
     "columns that are none": ({"columns": "[test_loss]"}, "columns: expected each column with a mapping, such as "),
     "no such column": (
         {"columns": "{loss: {}}"},

@@ -21,6 +21,9 @@ SOURCES = Path(__file__).parents[2]
 _FOREIGN = ("PYTHON", "JUPYTER_", "IPYTHON", "MPL", "MATPLOTLIB", *PREFIXES)
 # Where the kernel finds in its environment from which folders it may import.
 _PATHS = "GRADLAB_PATHS"
+# glibc gives large arrays back to the system as soon as they are freed, and the next one costs a page fault for each 4 kB:
+# more than half as much again as an update of the two-layer network itself.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**24)}
 _OWN = {*sys.stdlib_module_names, "gradlab", "__main__"}
 
 
@@ -55,6 +58,7 @@ def clean_environment(
     return {
         **kept,
         **count,
+        **_MEMORY,
         **(CONTEXTS[rounding].variables if rounding else {}),
         **{name: str(folder) for name, folder in folders.items()},
         "MATPLOTLIBRC": os.devnull,
