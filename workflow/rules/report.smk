@@ -26,7 +26,7 @@ rule report:
         cells_in_report,
     output:
         report=report_file("report.html"),
-        tables=[report_file(file) for file in ("ledger.json", "ledger.csv", "errata.csv")],
+        tables=[report_file(file) for file in ("ledger.html", "ledger.json", "ledger.csv", "errata.csv")],
         folders=[directory(RESULTS / "pages"), directory(RESULTS / "figures")],
         manifest=RESULTS / "manifest.json",
     resources:

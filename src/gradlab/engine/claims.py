@@ -10,6 +10,10 @@ Both are made from the results, never taken for granted: other results give othe
 `CONCLUSIONS`
     A mapping: a function that takes a `Material` and returns a sentence, or None where its cells have not run → patterns of the
     cells (`corrected/final-*`) that the sentence comes from.
+`HEADLINES`
+    A mapping of the same kind: the one or two conclusions that the report opens with, each on a line.
+`PRINCIPAL`
+    Patterns of the ids of those published figures that the report shows beside its conclusions; without it the first few.
 `ERRATA`
     A sequence of `Error`.
 """
@@ -18,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gradlab.engine.material import Material
+from gradlab.lab.stats import PairedComparison
 
 VERDICTS = ("confirmed", "not confirmed", "undecided", "not run")
 _WORDS = {True: "confirmed", False: "not confirmed", None: "undecided"}
@@ -101,12 +106,28 @@ class Erratum:
 
 def conclude(material: Material) -> list[Conclusion]:
     """Return the conclusions of a study; fewer where cells have not run."""
-    asked = getattr(material.study.claims, "CONCLUSIONS", {})
+    return _answer(material, "CONCLUSIONS")
+
+
+def find_headlines(material: Material) -> list[Conclusion]:
+    """Return the conclusions of a study that the report opens with; fewer where cells have not run."""
+    return _answer(material, "HEADLINES")
+
+
+def _answer(material: Material, asked: str) -> list[Conclusion]:
     return [
         Conclusion(text[0].upper() + text[1:], material.names_done(patterns), find.__name__.lstrip("_"))
-        for find, patterns in asked.items()
+        for find, patterns in getattr(material.study.claims, asked, {}).items()
         if (text := find(material))
     ]
+
+
+def print_effect(comparison: PairedComparison, *, digits: int = 4) -> str | None:
+    """Return a mean difference with its interval and the number of seeds; None where there is no mean or no interval."""
+    if comparison.mean is None or comparison.interval is None:
+        return None
+    mean, low, high = (f"{value:+.{digits}f}" for value in (comparison.mean, *comparison.interval))
+    return f"{mean} [{low}, {high}], {comparison.n} seeds"
 
 
 def find_errata(materials: Iterable[Material]) -> list[Erratum]:

@@ -16,6 +16,7 @@ import yaml
 from rocrate.model import ContextEntity, Entity, File
 from rocrate.rocrate import ROCrate
 
+from gradlab.engine.plan import REPORT
 from gradlab.engine.results import CellResult
 from gradlab.engine.robustness import ROBUSTNESS
 from gradlab.engine.verify import COMPARISON
@@ -23,7 +24,6 @@ from gradlab.engine.verify import COMPARISON
 WORKFLOW = "Snakefile"
 CITATION = "CITATION.cff"
 DESCRIPTION = "dataset.json"  # of prepared data, whose arrays stay behind
-REPORT = ("report.html", "ledger.json", "ledger.csv", "errata.csv")
 # By name and not from the machine's table of types, which is another one on every machine.
 MEDIA_TYPES = {
     ".cff": "application/yaml",

@@ -59,6 +59,10 @@ class Picture:
         Its name in the report, unlike that of any other picture of the section.
     file, cells
         The file, where a cell has saved it, and that cell's name; None and nothing for a figure of the report's own.
+    finding
+        What it shows, in a sentence: the title of a plot that stands beside the conclusions. Empty for others.
+    inline, data
+        As part of a page, with values to read off, and its data as CSV; empty for a figure that a cell saved.
     """
 
     name: str
@@ -66,6 +70,9 @@ class Picture:
     caption: str
     file: Path | None = None
     cells: Sequence[str] = ()
+    finding: str = ""
+    inline: str = ""
+    data: str = ""
     kind: ClassVar[str] = "picture"
 
     @property
@@ -100,14 +107,15 @@ def cite(value: Any, *cells: CellResult) -> Cited | None:
     return None if value is None else Cited(value, [cell.name for cell in cells])
 
 
-def show_figure(cell: CellResult, name: str, caption: str) -> Picture:
+def show_figure(cell: CellResult, name: str, caption: str, *, finding: str = "") -> Picture:
     """Return a figure that a cell saved under `name`."""
     file = cell.directory / f"{name}.svg"
-    return Picture(f"{cell.protocol}-{cell.cell}-{name}", file.read_text(encoding="utf-8"), caption, file, [cell.name])
+    svg = file.read_text(encoding="utf-8")
+    return Picture(f"{cell.protocol}-{cell.cell}-{name}", svg, caption, file, [cell.name], finding)
 
 
-def draw(figure: Figure, name: str, *, alt: str, caption: str) -> Picture:
-    """Return a figure of the report's own, and close it."""
+def draw(figure: Figure, name: str, *, alt: str, caption: str, finding: str = "", cells: Sequence[str] = ()) -> Picture:
+    """Return a figure of the report's own, made from the named cells, and close it."""
     svg = draw_svg(figure, title=name, alt=alt)
     plt.close(figure)
-    return Picture(name, svg, caption)
+    return Picture(name, svg, caption, cells=cells, finding=finding)

@@ -23,22 +23,24 @@ _LISTED = 5  # names of cells, or claims, before "and 7 more"
 
 
 def summarise(results: Mapping[str, CellResult], entries: Sequence[Entry]) -> str:
-    """Say in one sentence what was planned, what ran, and how the published numbers fared."""
+    """Say in two sentences what was run, and how the published numbers fared."""
     done = sum(result.status == "done" for result in results.values())
     counts = count_verdicts(entries)
-    parts = [
-        _count(counts["exact"], "is the same to the last printed digit", "are the same to the last printed digit"),
-        _count(counts["reproduced"], "is reproduced", "are reproduced"),
-        _count(counts["compatible"], "is", "are")
-        + f" compatible with ours (by a rule that refuses less than {100 * POWER:g} % of other runs)",
-        _count(counts["not reproduced"], "is not reproduced", "are not reproduced"),
-    ]
-    compared = f"and {_count(counts['not run'], 'was not compared', 'were not compared')}"
-    return f"{done} of {len(results)} planned cells ran; of {len(entries)} published numbers, {', '.join(parts)}, {compared}."
+    words = {
+        "exact": ("is the same to the last printed digit", "are the same to the last printed digit"),
+        "reproduced": ("is reproduced", "are reproduced"),
+        "compatible": ("is compatible with ours", "are compatible with ours"),
+        "not reproduced": ("is not reproduced", "are not reproduced"),
+        "not run": ("was not compared", "were not compared"),
+    }
+    *parts, last = [_count(counts[verdict], *both) for verdict, both in words.items() if counts[verdict]] or [""]
+    fared = f"{', '.join(parts)} and {last}" if parts else last
+    ran = f"{done} of {len(results)} planned experiments ran again, each in a notebook of its own."
+    return f"{ran} Of the {len(entries):,} numbers that the notebooks print, {fared}." if entries else ran
 
 
 def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def describe_trouble(results: Mapping[str, CellResult]) -> str:
@@ -67,11 +69,6 @@ def summarise_repeats(repeats: Mapping[str, Repeat]) -> str:
     if names["none"]:
         parts.append(_count(number["none"], "was not run again", "were not run again"))
     return "; ".join(parts) + "."
-
-
-def list_verdicts(entries: Sequence[Entry]) -> list[tuple[str, str, int]]:
-    """Return symbol, verdict and number of the verdicts that occur."""
-    return [(SYMBOLS[verdict], verdict, number) for verdict, number in count_verdicts(entries).items() if number]
 
 
 def ledger_row(entry: Entry, material: Material, links: Links) -> dict[str, Any]:

@@ -1,30 +1,80 @@
 """The section of each study in the report: the study's own where it has one, else one that suits any study."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
-from gradlab.engine.claims import Conclusion, conclude
+from gradlab.engine.claims import Conclusion, conclude, find_headlines
+from gradlab.engine.ledger import Entry
 from gradlab.engine.material import Material
 from gradlab.engine.results import CellResult, collect_runs
 from gradlab.engine.study import Study
 from gradlab.lab.stats import summarise_arm
-from gradlab.report.blocks import Answers, Block, Cited, Gallery, Heading, Table, Text, show_figure
+from gradlab.report.blocks import Answers, Block, Cited, Gallery, Heading, Picture, Table, Text, show_figure
 from gradlab.report.families import group_families, label_family
 from gradlab.report.overview import SYMBOLS, print_corrected, print_mean, print_reproduced
+
+_SHOWN = 8  # published figures beside the conclusions of a study that does not choose
 
 
 @dataclass(frozen=True)
 class Section:
-    """One study in the report: the conclusions, and what bears them out."""
+    """One study in the report.
+
+    Attributes
+    ----------
+    headlines, conclusions
+        What the results say: in a line for the first screen, and in full.
+    lead
+        The plots that stand beside the conclusions: those that say a finding, or else the first one, under the first headline.
+    principal
+        The published figures that stand there.
+    blocks
+        All that bears the conclusions out, the plots of `lead` included: what the page of the study shows.
+    """
 
     study: Study
+    headlines: Sequence[Conclusion]
     conclusions: Sequence[Conclusion]
+    lead: Sequence[Picture]
+    principal: Sequence[Entry]
     blocks: Sequence[Block]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All plots."""
+        return _list_pictures(self.blocks)
 
 
 def build_sections(materials: Iterable[Material]) -> list[Section]:
     """Return the section of every study, in their order."""
-    return [Section(material.study, conclude(material), _show_study(material)) for material in materials]
+    return [_build_section(material) for material in materials]
+
+
+def _build_section(material: Material) -> Section:
+    blocks = _show_study(material)
+    pictures, headlines = _list_pictures(blocks), find_headlines(material)
+    first = [replace(picture, finding=headlines[0].text if headlines else "") for picture in pictures[:1]]
+    return Section(
+        material.study,
+        headlines,
+        conclude(material),
+        [picture for picture in pictures if picture.finding] or first,
+        _choose_principal(material),
+        blocks,
+    )
+
+
+def _choose_principal(material: Material) -> Sequence[Entry]:
+    patterns = getattr(material.study.claims, "PRINCIPAL", None)
+    if patterns is None:
+        return material.entries[:_SHOWN]
+    return [entry for entry in material.entries if any(fnmatchcase(entry.id, pattern) for pattern in patterns)]
+
+
+def _list_pictures(blocks: Iterable[Block]) -> list[Picture]:
+    groups = (block.pictures if isinstance(block, Gallery) else [block] for block in blocks)
+    return [picture for group in groups for picture in group if isinstance(picture, Picture)]
 
 
 def _show_study(material: Material) -> list[Block]:

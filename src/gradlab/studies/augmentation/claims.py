@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from gradlab.engine.claims import Error, Finding
+from gradlab.engine.claims import Error, Finding, print_effect
 from gradlab.engine.material import Material, compare_runs
 from gradlab.lab.stats import PairedComparison, describe_comparison, sampling_margin, summarise_arm
 from gradlab.studies.augmentation.late import measure_swing, name_late_passes
@@ -156,6 +156,34 @@ def _one_transform_for_all(material: Material) -> Finding | None:
         True if min(log, replay) > max(own) else False if log <= max(own) else None,
     )
 
+
+def augmentation_helps(material: Material) -> str | None:
+    comparison = material.comparison(f"train − none, {AVERAGED}")
+    effect = comparison and print_effect(comparison)
+    if not effect:
+        return None
+    word = {1: "raise the test accuracy", -1: "lower the test accuracy"}.get(
+        comparison.direction, "make no difference to the test accuracy that the seeds detect"
+    )
+    return f"Augmented training images {word}: {effect}, weights averaged."
+
+
+def logs_followed(material: Material) -> str | None:
+    judged = [log for log in material.logs if log.rule == "follows" and log.verdict != "not run"]
+    followed = [log.id for log in judged if log.verdict in ("exact", "reproduced")]
+    if not judged:
+        return None
+    names = f" ({', '.join(followed)})" if 0 < len(followed) < len(judged) else ""
+    return (
+        f"From the same random numbers, {len(followed)} of {len(judged)} published training logs{names} are followed."
+    )
+
+
+HEADLINES = {
+    augmentation_helps: ("corrected/*",),
+    logs_followed: ("published/*",),
+}
+PRINCIPAL = ("*.final_test_accuracy",)
 
 # What is asked of the results, with the cells (as patterns) that the answer comes from.
 CONCLUSIONS = {

@@ -8,7 +8,7 @@ from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_figure
 from gradlab.report.comparisons import show_comparisons
 from gradlab.report.text import print_interval, print_runs, print_spread
-from gradlab.studies.augmentation.claims import ARMS, AVERAGED
+from gradlab.studies.augmentation.claims import ARMS, AVERAGED, augmentation_helps, logs_followed
 from gradlab.studies.augmentation.late import measure_swing, name_late_passes
 from gradlab.studies.augmentation.section_plots import SETTINGS, plot_averaging, plot_seeds, plot_settings
 
@@ -54,6 +54,8 @@ def _show_published(material: Material) -> list[Block]:
             "settings",
             alt="Training and test accuracy over passes, a column of panels for each setting: ours as a full line, over "
             "the published one, which is dashed.",
+            finding=logs_followed(material) or "",
+            cells=[cell.name for cell in cells.values()],
             caption="Accuracy over passes, ours over the published. Both start from the same random state; float32 rounding "
             "parts them slowly, and they still rise and dip at the same passes.",
         ),
@@ -62,6 +64,7 @@ def _show_published(material: Material) -> list[Block]:
             "residuals",
             alt="What a running median over 11 passes leaves of the training accuracy, ours against the published, a panel "
             "for each setting and a dot for each pass.",
+            cells=[cell.name for cell in cells.values()],
             caption="What a running median over 11 passes leaves of the training accuracy, pass by pass: logs that follow one "
             "another lie along the diagonal.",
         ),
@@ -138,6 +141,8 @@ def _show_corrected(material: Material) -> list[Block]:
             "averaging",
             alt="Test accuracy of every corrected run as a dot, after the last pass and with averaged weights, with a line "
             "between the two trainings of a seed; the published accuracies as hollow diamonds.",
+            finding=augmentation_helps(material) or "",
+            cells=[cell.name for cell in cells.values()],
             caption="Test accuracy of every run, after the last pass and with averaged weights; lines join runs of the same "
             "seed. Published: hollow diamond.",
         ),
@@ -151,6 +156,7 @@ def _show_corrected(material: Material) -> list[Block]:
             "seeds",
             alt="Training and test accuracy over passes, a column of panels for each training and a thin line for each seed; "
             "votes as triangles, and dashed the replay of train, in which all images of a pass share a transform.",
+            cells=[cell.name for cell in cells.values()],
             caption="Accuracy over passes, every seed. Dashed: our replay of train, in which all images of a pass share a "
             "transform.",
         ),

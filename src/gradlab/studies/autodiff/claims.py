@@ -83,6 +83,20 @@ def _list(numbers: Sequence[float]) -> str:
     return f"{', '.join(first)} and {last}"
 
 
+def _code_not_function(material: Material) -> str | None:
+    slopes = [material.metric("published/jump", f"jump.{branches}_branches") for branches in ("two", "three")]
+    if None in slopes:
+        return None
+    if slopes[0] == slopes[1]:
+        return f"Autograd gives the derivative {slopes[0]:g} at 0, whichever way the jump is written."
+    return (
+        f"Autograd differentiates the code, not the function: {slopes[0]:g} or {slopes[1]:g} at the same point of the same "
+        "function."
+    )
+
+
+HEADLINES = {_code_not_function: ("published/jump",)}
+
 # What is asked of the results, with the cells (as patterns) that the answer comes from.
 CONCLUSIONS = {
     _writing_matters: ("published/jump", "published/power"),

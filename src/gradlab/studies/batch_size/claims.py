@@ -222,6 +222,53 @@ def _batch_size_accuracy(material: Material) -> str | None:
     )
 
 
+# Headlines -------------------------------------------------------------------------------------------
+
+
+def _divergence_by_rule(material: Material) -> str | None:
+    comparison = material.comparison(_BY_EYE)
+    if comparison is None or comparison.direction is None:
+        return None
+    ratios = [entry.corrected_mean / float(entry.published) for entry in _rates(material)]
+    times = f"{min(ratios):.1f} to {max(ratios):.1f} times those chosen by eye ({comparison.n} seeds)"
+    if comparison.direction == 0:
+        return f"Learning rates at which training diverges, by one rule: {times}, no detectable shift."
+    return f"Learning rates at which training diverges are {times}, by one rule for all batch sizes."
+
+
+def rate_saturates(material: Material) -> str | None:
+    comparison, size, law = material.comparison(_LAW), _farthest(material), material.done("corrected").get("law")
+    if comparison is None or law is None:
+        return None
+    found, predicted = (float(np.mean(law.metrics[f"law.{size}.{name}"])) for name in ("found", "predicted"))
+    sure = "" if comparison.direction else ", a difference that so few seeds do not tell"
+    return f"At batch size {size} training diverges from {found:.2f} on; the law 1/η* = a + b/B says {predicted:.2f}{sure}."
+
+
+def passes_needed(material: Material) -> str | None:
+    """Say how many passes training accuracy 1 takes at half of the published rates, whatever the batch size."""
+    arms = [
+        summarise_arm(list(_interpolation_runs(material, size, "published", "passes").values()))
+        for size in _sizes(material, "published")
+    ]
+    means = [arm.mean for arm in arms if arm.mean is not None]
+    if not means:
+        return None
+    missing, runs = sum(arm.missing for arm in arms), sum(arm.n + arm.missing for arm in arms)
+    unless = f"; {missing} of {runs} runs do not get there" if missing else ""
+    return (
+        f"At half of the published rates, training accuracy 1 takes {min(means):.0f} to {max(means):.0f} passes on average, "
+        f"at every batch size{unless}."
+    )
+
+
+HEADLINES = {
+    _divergence_by_rule: ("corrected/search-*",),
+    rate_saturates: ("corrected/law",),
+}
+PRINCIPAL = ("*.interpolation_updates", "*.divergent_learning_rate")
+
+
 # Errors ----------------------------------------------------------------------------------------------
 
 

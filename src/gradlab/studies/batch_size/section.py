@@ -14,7 +14,7 @@ from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_
 from gradlab.report.comparisons import show_comparisons
 from gradlab.report.text import print_figure, print_interval, print_runs, print_spread
 from gradlab.studies.batch_size import law as laws
-from gradlab.studies.batch_size.claims import SIZES, found_against_published
+from gradlab.studies.batch_size.claims import SIZES, found_against_published, passes_needed, rate_saturates
 from gradlab.studies.batch_size.config import TEST_IMAGES
 from gradlab.studies.batch_size.section_plots import plot_batch_sizes, plot_interpolation, plot_law, plot_replays
 
@@ -56,6 +56,7 @@ def _show_replays(material: Material) -> list[Block]:
                 alt="A column of four panels for each batch size: loss and accuracy on training and test images over the "
                 "passes, the replay as a thin line over the published one.",
                 caption="Replays over the published logs.",
+                cells=[cell.name for cell in logged.values()],
             ),
             draw(
                 plot_residuals(
@@ -66,6 +67,7 @@ def _show_replays(material: Material) -> list[Block]:
                 "the replay's, with their correlation.",
                 caption="Training accuracy after each pass, less the running median of eleven passes, until one of the two "
                 "logs stays constant: the published log against the replay.",
+                cells=[cell.name for cell in logged.values()],
             ),
         ]
     return [
@@ -76,12 +78,14 @@ def _show_replays(material: Material) -> list[Block]:
             alt="Four panels: loss and accuracy on training and test images against the number of updates, a line for "
             "each batch size.",
             caption="The replays against the number of updates." + left_out,
+            cells=[cells[f"{size}"].name for size in drawn],
         ),
         draw(
             plot_batch_sizes(curves, against="pass"),
             "passes",
             alt="The same four panels against passes over the data.",
             caption="The replays against passes over the data." + left_out,
+            cells=[cells[f"{size}"].name for size in drawn],
         ),
     ]
 
@@ -185,6 +189,8 @@ def _show_search(material: Material) -> list[Block]:
                     "divided by the law.",
                     caption="The divergent learning rate against the batch size, and the law 1/η* = a + b/B (Ma, Bassily and "
                     f"Belkin, 2018), fitted at batch sizes {min(fitted)} to {max(fitted)}.",
+                    finding=rate_saturates(material) or "",
+                    cells=[law.name],
                 )
             )
     name, shown = next(iter(cells.items()))
@@ -310,6 +316,8 @@ def _show_interpolation(material: Material) -> list[Block]:
             alt="A mark for each run: the updates, and the passes, until the training accuracy is exactly 1, against the batch "
             "size; replay, seeds at half of the published rate and at half of the rate found, and the published run.",
             caption="Updates and passes until the training accuracy is exactly 1.",
+            finding=passes_needed(material) or "",
+            cells=[cell.name for found in arms.values() for cell in found.values()],
         ),
     ]
 

@@ -91,6 +91,7 @@ def _list(texts: Sequence[str]) -> str:
 _GAPS = {noise: f"held-out − training accuracy, noise {noise:g}" for noise in Config().corrected.noises}
 COMPARISONS = {name: _compare_splits(noise) for noise, name in _GAPS.items()}
 
+PRINCIPAL = ("parameters", "step_0.*", "step_99.*")
 CONCLUSIONS = {
     _state_replay: ("published/demo",),
     _state_held_out: ("corrected/noise-*",),

@@ -104,6 +104,42 @@ def _compare(first: str, second: str) -> Callable[[Material], PairedComparison |
     return compare
 
 
+def digit_by_digit(material: Material) -> str | None:
+    run = [entry for entry in material.entries if entry.rule == "exact" and entry.verdict != "not run"]
+    accuracy = material.entry("final.test_accuracy")
+    if not run or accuracy is None:
+        return None
+    same = sum(entry.verdict == "exact" for entry in run)
+    included = f", the test accuracy {accuracy.published} included" if accuracy.verdict == "exact" else ""
+    return f"{same} of {len(run)} results of the two-layer network are the same to the last digit{included}."
+
+
+def final_over_seeds(material: Material) -> str | None:
+    """Say how the published test accuracy stands beside those of the seeds."""
+    entry, arm = (
+        material.entry("final.test_accuracy"),
+        summarise_arm(list(material.runs("final.test_accuracy").values())),
+    )
+    if entry is None or arm.mean is None:
+        return None
+    interval = "" if arm.mean_interval is None else " [{:.4f}, {:.4f}]".format(*arm.mean_interval)
+    return (
+        f"Over {arm.n} seeds the final network reaches a test accuracy of {arm.mean:.4f}{interval}; published is "
+        f"{entry.published}."
+    )
+
+
+def _loose_choice(material: Material) -> str | None:
+    choice = material.done("corrected").get("fine")
+    if choice is None or choice.metrics["fine.pooled_sd"] is None:
+        return None
+    alike, others = len(choice.metrics["fine.not_told_apart"]), len(choice.metrics["fine.lambdas"]) - 1
+    return (
+        f"The best penalty, λ = {choice.metrics['fine.best_lambda']:.2g}, is not told apart from {alike} of {others} others "
+        f"({len(choice.parameters['seeds'])} seeds, Dunnett's test)."
+    )
+
+
 def _complete_cycle(material: Material) -> str | None:
     parts = []
     for cell, name in COMPLETE.items():
@@ -249,6 +285,12 @@ COMPARISONS = {
     **{name: _compare(f"{cell}.complete_test_accuracy", f"{cell}.test_accuracy") for cell, name in COMPLETE.items()},
     **{name: _compare(f"{cell}.test_accuracy", "final.test_accuracy") for cell, name in AGAINST_FINAL.items()},
 }
+
+HEADLINES = {
+    digit_by_digit: ("published/*",),
+    _loose_choice: ("corrected/fine",),
+}
+PRINCIPAL = ("three_cycles.test_accuracy", "coarse.best_lambda", "fine.best_lambda", "final.*", "gradient_check.*")
 
 # What is asked of the results, with the cells (as patterns) that the answer comes from.
 CONCLUSIONS = {

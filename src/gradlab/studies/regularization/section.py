@@ -18,6 +18,8 @@ from gradlab.studies.regularization.claims import (
     VARIANTS,
     describe_choice,
     describe_sampling,
+    digit_by_digit,
+    final_over_seeds,
 )
 from gradlab.studies.regularization.section_plots import compare_searches
 
@@ -65,6 +67,8 @@ def _show_published(material: Material) -> list[Block]:
                 alt="Validation accuracy against λ for the coarse and the fine search; ours as dots joined by lines, "
                 "published as hollow rings.",
                 caption="Validation accuracy against λ. A ring around a dot: the published and the reproduced value agree.",
+                finding=digit_by_digit(material) or "",
+                cells=[cells[name].name for name in searches],
             ),
         ]
         for name, table in searches.items():
@@ -243,6 +247,8 @@ def _show_final(material: Material) -> list[Block]:
             alt="Test accuracy of every run of the final network and of its variants as a dot, with means and 95 % "
             "intervals, and the published accuracy as a hollow diamond.",
             caption="Every run, the mean and its 95 % interval; published: hollow diamond.",
+            finding=final_over_seeds(material) or "",
+            cells=[cell.name for cell, _ in runs for cell in material.corrected(f"{cell}.test_accuracy")],
         ),
     ]
     if first.mean is not None:
