@@ -120,10 +120,10 @@ def test_the_first_screen_says_what_was_found_and_shows_every_number(
         box = page.locator(place).bounding_box()
         assert box["y"] + box["height"] <= 900, place
     logs = [log for log in json.loads((report.parent / "ledger.json").read_text())["logs"]]
-    marks = page.locator(".marks li a")
-    assert marks.count() == len(ledger) + len(logs) and page.locator(".marks .log").count() == len(logs)
+    marks = page.locator(".tally li a")
+    assert marks.count() == len(ledger) + len(logs) and page.locator(".tally .log").count() == len(logs)
     rows = {element["id"] for element in documents[(report.parent / "ledger.html").resolve()].select("[id]")}
-    for mark in documents[report.resolve()].select(".marks li a"):
+    for mark in documents[report.resolve()].select(".tally li a"):
         address, _, place = mark["href"].partition("#")
         assert address == "ledger.html" and place in rows
         assert mark["title"].endswith(mark["class"][1].replace("-", " "))
