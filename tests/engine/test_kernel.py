@@ -24,5 +24,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_large_arrays_that_come_and_go_cost_no_page_faults(tmp_path):
     """An array of 1.2 MB is 293 pages, which are new to the process each time if its memory went back to the system."""
     environment = clean_environment(os.environ.items(), private=tmp_path, threads=1)
-    counted = subprocess.run([sys.executable, "-c", FAULTS], env=environment, capture_output=True, text=True, check=True)
+    counted = subprocess.run(
+        [sys.executable, "-c", FAULTS], env=environment, capture_output=True, text=True, check=True
+    )
     assert int(counted.stdout) < 10 * 293

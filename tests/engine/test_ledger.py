@@ -15,7 +15,6 @@ from made_cells import finish_cell, make_cell
 from made_studies import make_study, run_cells
 
 from gradlab.engine.claims import Erratum
-from gradlab.engine.figures import Figure
 from gradlab.engine.ledger import (
     Entry,
     Ledger,
