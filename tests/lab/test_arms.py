@@ -172,7 +172,7 @@ def test_differences_are_rows_with_their_pairs_mean_and_interval():
         assert min(dots.get_ydata()) < place < max(dots.get_ydata())
         assert interval == pytest.approx(t_interval(pairs))
     assert rows_of(ax) == list(comparisons)  # the first comparison on top
-    assert ax.texts[1].get_text().startswith("-0.0200\n[-0.04")
+    assert ax.texts[1].get_text().startswith("−0.0200\n[−0.04")
     assert ax.get_xlabel() == "difference in test accuracy"
     assert legend_texts(figure) == ["a pair", "mean of the pairs", "95 % interval of the mean"]
     assert_nothing_overlaps(figure)

@@ -27,7 +27,7 @@ _DIAMOND = {"color": style.COLOURS[1], "marker": "D", "linestyle": "none", "mark
 
 _ROW = 0.5  # inches, from one arm to the next; more where names take more than two lines
 _HALF_WIDTH = 0.26  # of an arm's runs, which stand one below the other; neighbouring arms stand 1 apart
-_LETTERS_OF_A_NAME = 24  # in one line, which leaves the larger part of a figure to the data
+_LETTERS_OF_A_NAME = 30  # in one line, which leaves the larger part of a figure to the data
 
 
 def plot_arms(runs: pd.DataFrame, *, published: Mapping[str, float | None] | None = None, label: str) -> Figure:
@@ -139,7 +139,9 @@ def _draw_runs(
             notes.append(f"[{interval[0]:{digits}}, {interval[1]:{digits}}]")
     if arm.missing:
         notes.append(f"{arm.n} of {len(values)} {run}s")
-    ax.text(1.02, place, "\n".join(notes), transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+    ax.text(
+        1.02, place, "\n".join(notes).replace("-", "−"), transform=ax.get_yaxis_transform(), va="center", fontsize=9
+    )
 
 
 def _explain(figure: Figure, ax: Axes, run: str, words: str) -> None:

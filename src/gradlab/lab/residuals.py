@@ -37,10 +37,10 @@ def plot_residuals(residuals: Mapping[str, pd.DataFrame]) -> Figure:
         For each log the columns `ours` and `published`, a row for each pass that is compared.
     """
     columns = len(residuals)
-    figure, axes = style.panels(1, columns, width=min(1.4 + 2.1 * columns, 7.5), height=1 + 6 / max(columns, 3))
+    figure, axes = style.panels(1, columns, width=min(1.4 + 2.1 * columns, 7.5), height=0.9 + 6 / max(columns, 3))
     for ax, (name, pairs) in zip(axes, residuals.items(), strict=True):
         points = 100 * pairs  # percentage points
-        ax.axline((0, 0), slope=1, color="0.8", linewidth=0.8)
+        ax.axline((0, 0), slope=1, color="0.75", linewidth=0.8)
         ax.plot(points["published"], points["ours"], **_DOT, label="a pass")
         reach = 1.1 * max(points.abs().to_numpy().max(initial=0), 0.1)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), box_aspect=1, xlabel="published", ylabel="ours", label=name)

@@ -44,11 +44,11 @@ _LETTERS = {
 # What plots inside a page need of its style sheet: the rules that a file brings along, for attributes instead of styles.
 SCHEME = (
     "@media print, (prefers-color-scheme: light) {"
-    + "".join(f'.marks text[fill="{line}"]{{fill:{letters}}}' for line, letters in _LETTERS.items())
+    + "".join(f'text[fill="{line}"]{{fill:{letters}}}' for line, letters in _LETTERS.items())
     + "}\n"
     + re.sub(
         r'\[style\*="(fill|stroke): (#\w+)"\]\{([^}]*)!important\}',
-        r'.marks [\1="\2"]{\3}',
+        r'[\1="\2"]{\3}',  # no rule with an ancestor reaches what is drawn by <use>
         follow_scheme("<style></style>")
         .removeprefix("<style>")
         .removesuffix("</style>")

@@ -85,7 +85,7 @@ def plot_averaging(runs: pd.DataFrame, published: Mapping[str, float]) -> Figure
         ax.set_xticks(range(4), 2 * arms)
         ax.set(xlim=(-0.5, 3.5), xlabel="setting", ylabel="test accuracy")
         ax.xaxis.label.set_visible(False)
-        ax.axvline(1.5, color="0.8", linewidth=0.8)
+        ax.axvline(1.5, color="0.75", linewidth=0.8)
         ax.set_title(title, fontsize=10)
         ax.grid(visible=False, axis="x")
     axes[1].yaxis.label.set_visible(False)

@@ -42,7 +42,7 @@ _ARMS = [
 ]
 _SEED = {"color": style.COLOURS[0], "fmt": "none", "elinewidth": 2, "capsize": 2.2, "capthick": 1}
 _LAW = {"color": "0.25", "linewidth": 1.2}
-_BEYOND = {"color": "0.9", "linewidth": 0}
+_BEYOND = {"color": "0.5", "alpha": 0.18, "linewidth": 0}
 _EYE = {"color": style.COLOURS[1], "marker": "D", "linestyle": "none", "markersize": 6, "mfc": "none", "mew": 1.5}
 _SPREAD = 5  # points, between the brackets of neighbouring seeds, so that they do not hide one another
 
@@ -113,7 +113,7 @@ def plot_replays(curves: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """
     sizes = sorted(int(size) for size in curves["batch_size"].unique())
     panels = [(split, metric) for metric in _ROWS for split in _SPLITS]
-    figure, axes = style.panels(len(panels), len(sizes), width=min(1.2 + 1.75 * len(sizes), _WIDTH), height=1.4)
+    figure, axes = style.panels(len(panels), len(sizes), width=min(1.2 + 1.75 * len(sizes), _WIDTH), height=1.55)
     grid = np.asarray(axes).reshape(len(panels), len(sizes))
     for row, (split, metric) in enumerate(panels):
         for size, ax in zip(sizes, grid[row], strict=True):
