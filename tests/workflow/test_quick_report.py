@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 from bs4 import BeautifulSoup
 from made_runs import copy_run, seal
+from overlap import find_overlaps
 from PIL import Image
 from workflow.conftest import find_violations, render
 
@@ -203,6 +204,18 @@ def test_every_cell_stands_in_the_gallery_with_picture_and_time(pages_of_studies
             assert re.search(r"\d (s|min) · manifest", tile.text_content())
         linked += page.locator(".family .tile").evaluate_all("all => all.map(tile => tile.getAttribute('href'))")
     assert sorted(linked) == sorted(f"../pages/{name}.html" for name in plan["cells"])
+
+
+def test_no_texts_of_plots_lie_on_one_another(root, open_page):
+    plots = [file for folder in ("figures/*", "*/*/*") for file in sorted(root.glob(f"{folder}/*.svg"))]
+    assert len(plots) > 80
+    page = open_page(plots[0])
+    found = {}
+    for plot in plots:
+        page.goto(plot.resolve().as_uri())
+        if overlaps := find_overlaps(page):
+            found[plot.relative_to(root).as_posix()] = overlaps
+    assert found == {}
 
 
 # Links ---------------------------------------------------------------------------------------------

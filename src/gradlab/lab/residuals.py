@@ -36,18 +36,19 @@ def plot_residuals(residuals: Mapping[str, pd.DataFrame]) -> Figure:
     residuals
         For each log the columns `ours` and `published`, a row for each pass that is compared.
     """
-    figure, axes = style.panels(1, len(residuals), width=1.4 + 2.1 * len(residuals), height=3.1)
+    columns = len(residuals)
+    figure, axes = style.panels(1, columns, width=min(1.4 + 2.1 * columns, 7.5), height=0.9 + 6 / max(columns, 3))
     for ax, (name, pairs) in zip(axes, residuals.items(), strict=True):
         points = 100 * pairs  # percentage points
-        ax.axhline(0, color="0.8", linewidth=0.8)
-        ax.axvline(0, color="0.8", linewidth=0.8)
-        ax.plot(points["published"], points["ours"], **_DOT)
+        ax.axline((0, 0), slope=1, color="0.75", linewidth=0.8)
+        ax.plot(points["published"], points["ours"], **_DOT, label="a pass")
         reach = 1.1 * max(points.abs().to_numpy().max(initial=0), 0.1)
-        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), box_aspect=1, xlabel="published")
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), box_aspect=1, xlabel="published", ylabel="ours", label=name)
+        ax.yaxis.label.set_visible(ax is axes[0])
         correlation = pairs["ours"].corr(pairs["published"])
-        ax.set_title(f"{name}: r = {correlation:.2f}" if np.isfinite(correlation) else name, fontsize=10)
+        ax.set_title(f"{name}: r = {correlation:.2f}" if np.isfinite(correlation) else name, fontsize=9)
+        ax.tick_params(labelsize=8)
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes[0].set_ylabel("ours")
+            axis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     figure.supxlabel("training accuracy less its running median (percentage points)", fontsize=10)
     return figure

@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from gradlab.engine.results import CellResult
-from gradlab.lab.svg import describe_svg, draw_svg
+from gradlab.lab.svg import describe_svg
+from gradlab.report.svg import draw_plot
 
 _PIXELS_OF_A_POINT = 4 / 3  # CSS
 
@@ -57,12 +58,14 @@ class Picture:
     ----------
     name
         Its name in the report, unlike that of any other picture of the section.
-    file, cells
-        The file, where a cell has saved it, and that cell's name; None and nothing for a figure of the report's own.
-    finding
-        What it shows, in a sentence: the title of a plot that stands beside the conclusions. Empty for others.
+    file
+        The file, where a cell has saved it; None for a figure of the report's own.
+    cells
+        The names of the cells that it comes from.
     inline, data
-        As part of a page, with values to read off, and its data as CSV; empty for a figure that a cell saved.
+        Of a figure of the report's own: SVG to stand in a page, whose marks can be read off, and its data as CSV.
+    finding
+        A sentence that says what it shows; an empty one where the caption is all.
     """
 
     name: str
@@ -70,9 +73,9 @@ class Picture:
     caption: str
     file: Path | None = None
     cells: Sequence[str] = ()
-    finding: str = ""
     inline: str = ""
     data: str = ""
+    finding: str = ""
     kind: ClassVar[str] = "picture"
 
     @property
@@ -107,15 +110,14 @@ def cite(value: Any, *cells: CellResult) -> Cited | None:
     return None if value is None else Cited(value, [cell.name for cell in cells])
 
 
-def show_figure(cell: CellResult, name: str, caption: str, *, finding: str = "") -> Picture:
+def show_figure(cell: CellResult, name: str, caption: str) -> Picture:
     """Return a figure that a cell saved under `name`."""
     file = cell.directory / f"{name}.svg"
-    svg = file.read_text(encoding="utf-8")
-    return Picture(f"{cell.protocol}-{cell.cell}-{name}", svg, caption, file, [cell.name], finding)
+    return Picture(f"{cell.protocol}-{cell.cell}-{name}", file.read_text(encoding="utf-8"), caption, file, [cell.name])
 
 
 def draw(figure: Figure, name: str, *, alt: str, caption: str, finding: str = "", cells: Sequence[str] = ()) -> Picture:
-    """Return a figure of the report's own, made from the named cells, and close it."""
-    svg = draw_svg(figure, title=name, alt=alt)
+    """Return a figure of the report's own, and close it; what has a label in it can be read off (`gradlab.report.svg`)."""
+    svg, inline, data = draw_plot(figure, title=name, alt=alt)
     plt.close(figure)
-    return Picture(name, svg, caption, cells=cells, finding=finding)
+    return Picture(name, svg, caption, cells=cells, inline=inline, data=data, finding=finding)

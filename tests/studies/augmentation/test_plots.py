@@ -15,6 +15,7 @@ from gradlab.studies.augmentation import augment, plots, section_plots
 
 PANELS = [("train", "loss"), ("test", "loss"), ("train", "accuracy"), ("test", "accuracy")]
 OURS, PUBLISHED = style.COLOURS[:2]
+COLUMN = 7.5  # inches: the width of a column of the report
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,10 @@ def texts_apart(figure):
     """The texts of the figure, once none is found to lie on another one."""
     figure.canvas.draw()
     texts = [
-        text for ax in figure.axes for text in (*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label) if text.get_text()
+        text
+        for ax in figure.axes
+        for text in (*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label)
+        if text.get_text() and text.get_visible()
     ]
     boxes = [text.get_window_extent() for text in texts]
     assert not any(first.overlaps(second) for first, second in itertools.combinations(boxes, 2))
@@ -85,11 +89,13 @@ def test_every_setting_has_a_panel_with_our_line_over_the_published_one():
         figure.axes, itertools.product(("train", "test"), section_plots.SETTINGS), strict=True
     ):
         (ours,), (theirs,) = lines_of(ax, OURS), lines_of(ax, PUBLISHED)
+        assert (ours.get_label(), theirs.get_label()) == ("ours", "published")
         assert ours.get_ydata().tolist() == values_of(reproduced, setting, split)
         assert theirs.get_ydata().tolist() == values_of(published, setting, split)
         assert ax.get_lines() == [theirs, ours]
     assert [ax.get_title() for ax in figure.axes[:4]] == list(section_plots.SETTINGS)
     assert {"ours", "published", "training accuracy", "test accuracy"} <= set(texts_apart(figure))
+    assert figure.get_figwidth() <= COLUMN
 
 
 def test_residuals_are_points_in_percentage_points_with_their_correlation():
@@ -104,6 +110,7 @@ def test_residuals_are_points_in_percentage_points_with_their_correlation():
         np.testing.assert_allclose(points.get_ydata(), [1, -2, 0, 3])
         np.testing.assert_allclose(points.get_xdata(), sign * points.get_ydata())
         assert ax.get_title() == title and ax.get_xlim() == ax.get_ylim()
+    assert figure.get_figwidth() <= COLUMN
     texts_apart(figure)
 
 
@@ -125,10 +132,13 @@ def test_averaging_joins_the_arms_of_each_seed():
         [[0.86, 0.861], [0.87, np.nan], [0.87, 0.871], [0.88, 0.881]],
     )
     np.testing.assert_allclose(lines_of(votes, OURS)[2].get_ydata(), [0.872, 0.873])
+    means = [line.get_ydata() for line in plain.get_lines() if line.get_label().startswith("mean")]
+    np.testing.assert_allclose(means, [[0.865, 0.861], [0.875, 0.876]])
     for ax, place, value in ((plain, 0, 0.8767), (votes, 1, 0.831)):
         (diamond,) = lines_of(ax, PUBLISHED)
         assert (diamond.get_xdata().tolist(), diamond.get_ydata().tolist()) == ([place], [value])
     assert plain.get_ylim() == votes.get_ylim()
+    assert figure.get_figwidth() <= COLUMN
     texts_apart(figure)
 
 
@@ -142,11 +152,19 @@ def test_every_seed_is_a_line_beside_the_run_with_one_transform():
             values_of(curves[curves["seed"] == seed], setting, split) for seed in range(3)
         ]
         voted = {"none": "test", "train": "both"}[setting]
-        beside = [sorted(line.get_ydata().tolist()) for line in ax.get_lines() if line not in lines_of(ax, OURS)]
-        expected = [values_of(curves, voted, "test")] if split == "test" else []
+        beside = {
+            line.get_label(): line.get_ydata().tolist() for line in ax.get_lines() if line not in lines_of(ax, OURS)
+        }
+        expected = {}
+        if split == "test":
+            expected = {
+                f"seed {seed}, votes over copies": values_of(curves[curves["seed"] == seed], voted, "test")
+                for seed in range(3)
+            }
         if (split, setting) == ("test", "train"):  # only there is a transform to share
-            expected.insert(0, values_of(shared, setting, "test"))
-        assert beside == [sorted(values) for values in expected]
+            expected["one transform for all images (replay)"] = values_of(shared, setting, "test")
+        assert beside == expected
+    assert figure.get_figwidth() <= COLUMN
     assert "one transform for all images (replay)" in texts_apart(figure)
 
 

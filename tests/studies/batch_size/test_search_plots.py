@@ -132,13 +132,23 @@ def test_the_law_is_drawn_for_each_seed_with_its_brackets_and_what_they_are_of_i
         )
         expected = table[["stable", "divergent"]].div(scale, axis=0)
         np.testing.assert_allclose(drawn, sorted(expected.to_numpy().tolist()))
-    curves = [line for line in rates.get_lines() if len(line.get_xdata()) == 200]
+    curves = [line for line in rates.get_lines() if line.get_label().endswith("law")]
     for line, law in zip(curves, laws.values(), strict=True):
         np.testing.assert_allclose(line.get_ydata(), 1 / (law.a + law.b / np.asarray(line.get_xdata())))
     assert [line.get_xydata().tolist() for line in rates.get_lines() if line.get_marker() == "D"] == [[[1, 0.01]]]
     (beyond,) = shares.patches
     assert 4 < beyond.get_x() < 32 < beyond.get_x() + beyond.get_width()
     assert [label.get_text() for label in rates.get_xticklabels()] == ["1", "4", "32"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["published, by eye", "not fitted"]
+    assert {text.get_text() for text in rates.texts} == {
+        "a seed: stable to divergent",
+        "law 1/η* = a + b/B",
+        "published, by eye",
+        "not fitted",
+    }
+    assert [bars.get_label() for bars in rates.containers] == [
+        "seed 3, stable to divergent",
+        "seed 5, stable to divergent",
+    ]
+    assert figure.get_figwidth() <= 7.5
     everything = plot_law(table, laws, [1, 4, 32])
     assert not any(ax.patches for ax in everything.axes)

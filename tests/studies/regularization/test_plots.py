@@ -211,4 +211,7 @@ def test_searches_stand_beside_the_published_accuracies():
         assert published.get_linestyle() == "None"
         np.testing.assert_array_equal(published.get_xdata(), table["lambda"])
         assert axis.get_xscale() == scale
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ours", "published"]
+        assert [line.get_label() for line in (ours, published)] == ["ours", "published"]
+    first, second = ([text.get_text() for text in axis.texts] for axis in figure.axes)
+    assert sorted(first) == ["best λ = 0.0010", "ours", "published"] and second == ["best λ = 0.0040"]
+    assert figure.get_figwidth() <= 7.5

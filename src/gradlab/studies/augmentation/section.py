@@ -52,8 +52,8 @@ def _show_published(material: Material) -> list[Block]:
         draw(
             plot_settings(material.curves("setting"), log),
             "settings",
-            alt="Training and test accuracy over passes, a column of panels for each setting: ours as a full line, over "
-            "the published one, which is dashed.",
+            alt="Training and test accuracy over passes, a column of panels for each setting: ours as a thin line over "
+            "the published one, which is broad.",
             finding=logs_followed(material) or "",
             cells=[cell.name for cell in cells.values()],
             caption="Accuracy over passes, ours over the published. Both start from the same random state; float32 rounding "
@@ -140,7 +140,7 @@ def _show_corrected(material: Material) -> list[Block]:
             plot_averaging(accuracies, {name: _published(material, name) for name in trained}),
             "averaging",
             alt="Test accuracy of every corrected run as a dot, after the last pass and with averaged weights, with a line "
-            "between the two trainings of a seed; the published accuracies as hollow diamonds.",
+            "between the two settings of a seed, their means, and the published accuracies as hollow diamonds.",
             finding=augmentation_helps(material) or "",
             cells=[cell.name for cell in cells.values()],
             caption="Test accuracy of every run, after the last pass and with averaged weights; lines join runs of the same "

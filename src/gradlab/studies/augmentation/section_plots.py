@@ -19,17 +19,20 @@ SETTINGS = ("none", "train", "test", "both")
 # Settings by the training images: the two of a row share a network under each seed, and the second one votes.
 _TRAININGS = {("none", "test"): "trained on images as they are", ("train", "both"): "trained on augmented images"}
 
-_OURS = {"color": style.COLOURS[0], **style.REPRODUCED}
-_PUBLISHED = {"color": style.COLOURS[1], **style.PUBLISHED}
+_WIDTH = 7.5  # inches: a column of text
+_OURS = {"color": style.COLOURS[0], "linewidth": 1}
+_PUBLISHED = {"color": style.COLOURS[1], "linewidth": 3.2, "alpha": 0.45, "solid_capstyle": "butt"}
 _SEED = {"color": style.COLOURS[0], "linestyle": "-", "linewidth": 0.8, "alpha": 0.7}
-_SHARED = {"color": "0.45", "linestyle": (0, (3, 1.5)), "linewidth": 1.0}
+_SHARED = {"color": "0.3", "linestyle": (0, (3, 1.5)), "linewidth": 1.0}
 _VOTE = {"color": style.COLOURS[2], "marker": "^", "linestyle": "none", **style.MARKER}
-_DOT = {"marker": "o", "markersize": 5, "mec": "white", "mew": 0.6}
+_DOT = {"color": style.COLOURS[0], "marker": "o", "markersize": 5, "mec": "white", "mew": 0.6, "linewidth": 0.8}
+_MEAN = {"color": "0.25", "marker": "_", "markersize": 22, "mew": 2, "linestyle": "none", "zorder": 3}
+_DIAMOND = {"color": style.COLOURS[1], "marker": "D", "mfc": "none", "mew": 1.5, "linestyle": "none", "zorder": 4}
 _ACCURACIES = {"train": "training accuracy", "test": "test accuracy"}
 
 
 def plot_settings(reproduced: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Plot training and test accuracy against passes, a column for each setting: reproduced, over the published dashes.
+    """Plot training and test accuracy against passes, a column for each setting: ours a thin line over the broad published one.
 
     Parameters
     ----------
@@ -42,15 +45,15 @@ def plot_settings(reproduced: pd.DataFrame, published: pd.DataFrame) -> Figure:
         If a table names a setting that does not exist.
     """
     settings = _list_settings(reproduced, published)
-    figure, axes = style.panels(2, len(settings), width=1.4 + 2.1 * len(settings), height=2.3)
+    figure, axes = style.panels(2, len(settings), width=min(1.4 + 2.1 * len(settings), _WIDTH), height=2.1)
     for ax, (split, setting) in zip(axes, [(row, name) for row in _ACCURACIES for name in settings], strict=True):
-        for table, look in ((published, _PUBLISHED), (reproduced, _OURS)):
+        for name, table, look in (("published", published, _PUBLISHED), ("ours", reproduced, _OURS)):
             rows = select(table[table["setting"] == setting], split, "accuracy")
-            ax.plot(rows["pass"], rows["value"], **look)
+            ax.plot(rows["pass"], rows["value"], **look, label=name)
         _scale(ax, split, published, reproduced)
-        ax.set_xlabel(AXIS_LABELS["pass"] if split == "test" else "")
         ax.set_title(setting if split == "train" else "", fontsize=10)
-        ax.set_ylabel(_ACCURACIES[split] if setting == settings[0] else "")
+        _label(ax, f"{setting}: {_ACCURACIES[split]}", split, ax in axes[:: len(settings)])
+    figure.supxlabel(AXIS_LABELS["pass"], fontsize=10)
     name_lines(axes[0], {"ours": _OURS, "published": _PUBLISHED})
     return figure
 
@@ -65,30 +68,29 @@ def plot_averaging(runs: pd.DataFrame, published: Mapping[str, float]) -> Figure
     published
         The published accuracy of a setting, after its last pass.
     """
-    figure, axes = style.panels(1, 2, width=8.0, height=3.4)
+    figure, axes = style.panels(1, 2, width=_WIDTH, height=3.4)
+    axes[1].sharey(axes[0])
     for ax, (arms, title) in zip(
         axes, ((("none", "train"), "test images as they are"), (("test", "both"), "votes over copies")), strict=True
     ):
-        for start, measure in ((0, "last"), (2, "averaged")):
+        for start, measure, words in ((0, "last", "last pass"), (2, "averaged", "averaged weights")):
             table = runs.pivot(index="seed", columns="setting", values=measure).reindex(columns=arms).astype(float)
-            for _, pair in table.iterrows():
-                ax.plot([start, start + 1], pair, **_DOT, color=_OURS["color"], linewidth=0.8)
+            for seed, pair in table.iterrows():
+                ax.plot([start, start + 1], pair, **_DOT, label=f"seed {seed}, {words}")
+            ax.plot([start, start + 1], table.mean(), **_MEAN, label=f"mean, {words}")
+            ax.text(start + 0.5, -0.13, words, transform=ax.get_xaxis_transform(), ha="center", va="top")
         for place, arm in enumerate(arms):
             if arm in published:
-                look = {"color": _PUBLISHED["color"], "marker": "D", "mfc": "none", "mew": 1.5, "linestyle": "none"}
-                ax.plot([place], [published[arm]], **look)
+                ax.plot([place], [published[arm]], **_DIAMOND, label="published, last pass")
         ax.set_xticks(range(4), 2 * arms)
-        ax.set_xlim(-0.5, 3.5)
-        for middle, name in ((0.5, "last pass"), (2.5, "averaged weights")):
-            ax.text(middle, -0.14, name, transform=ax.get_xaxis_transform(), ha="center", va="top")
-        ax.axvline(1.5, color="0.8", linewidth=0.8)
+        ax.set(xlim=(-0.5, 3.5), xlabel="setting", ylabel="test accuracy")
+        ax.xaxis.label.set_visible(False)
+        ax.axvline(1.5, color="0.75", linewidth=0.8)
         ax.set_title(title, fontsize=10)
         ax.grid(visible=False, axis="x")
-    low, high = min(ax.get_ylim()[0] for ax in axes), max(ax.get_ylim()[1] for ax in axes)
-    for ax in axes:
-        ax.set_ylim(low, high)
-    axes[0].set_ylabel("test accuracy")
-    name_lines(axes[0], {"a seed": {"color": _OURS["color"]}, "published": _PUBLISHED})
+    axes[1].yaxis.label.set_visible(False)
+    axes[1].tick_params(labelleft=False)
+    name_lines(axes[0], {"a seed": _DOT, "mean": _MEAN, "published": _DIAMOND})
     return figure
 
 
@@ -109,27 +111,35 @@ def plot_seeds(curves: pd.DataFrame, shared: pd.DataFrame) -> Figure:
     """
     settings = _list_settings(curves, shared)
     trainings = {names: title for names, title in _TRAININGS.items() if set(names) & set(settings)}
-    figure, axes = style.panels(2, len(trainings), width=1.0 + 3.6 * len(trainings), height=2.7)
-    for upper, lower in zip(axes[: len(trainings)], axes[len(trainings) :], strict=True):
+    columns = len(trainings)
+    figure, axes = style.panels(2, columns, width=min(1.0 + 3.6 * columns, _WIDTH), height=2.5)
+    for upper, lower in zip(axes[:columns], axes[columns:], strict=True):
         lower.sharex(upper)
     for ax, (split, (plain, voted)) in zip(
         axes, [(row, pair) for row in _ACCURACIES for pair in trainings], strict=True
     ):
-        if split == "test":
-            if plain == "train":
-                rows = select(shared[shared["setting"] == plain], split, "accuracy")
-                ax.plot(rows["pass"], rows["value"], **_SHARED)
-            rows = select(curves[curves["setting"] == voted], split, "accuracy")
-            ax.plot(rows["pass"], rows["value"], **_VOTE | {"markersize": 3.5})
-        for _, run in select(curves[curves["setting"] == plain], split, "accuracy").groupby("seed"):
-            ax.plot(run["pass"], run["value"], **_SEED)
+        if split == "test" and plain == "train":
+            rows = select(shared[shared["setting"] == plain], split, "accuracy")
+            ax.plot(rows["pass"], rows["value"], **_SHARED, label="one transform for all images (replay)")
+        drawn = {plain: (_SEED, "")} | ({voted: (_VOTE, ", votes over copies")} if split == "test" else {})
+        for setting, (look, words) in drawn.items():
+            for seed, run in select(curves[curves["setting"] == setting], split, "accuracy").groupby("seed"):
+                ax.plot(run["pass"], run["value"], **look, label=f"seed {seed}{words}")
         _scale(ax, split, curves, shared if split == "test" else curves)
-        ax.set_xlabel(AXIS_LABELS["pass"] if split == "test" else "")
         ax.set_title(trainings[plain, voted] if split == "train" else "", fontsize=10)
-        ax.set_ylabel(_ACCURACIES[split] if ax in axes[:: len(trainings)] else "")
+        _label(ax, f"{trainings[plain, voted]}: {_ACCURACIES[split]}", split, ax in axes[::columns])
+        ax.xaxis.label.set_visible(split == "test")
     lines = {"a seed": _SEED, "its votes over copies": _VOTE, "one transform for all images (replay)": _SHARED}
     name_lines(axes[-1], lines)
     return figure
+
+
+def _label(ax: Axes, panel: str, split: str, first: bool) -> None:
+    """Name a panel and its axes; the name of the values is seen in the first column alone."""
+    ax.set(label=panel, xlabel=AXIS_LABELS["pass"], ylabel=_ACCURACIES[split])
+    ax.xaxis.label.set_visible(False)
+    ax.yaxis.label.set_visible(first)
+    ax.tick_params(labelleft=first)
 
 
 def _list_settings(*tables: pd.DataFrame) -> list[str]:

@@ -53,7 +53,7 @@ def _show_replays(material: Material) -> list[Block]:
             draw(
                 plot_replays(_read_curves(logged), published),
                 "replays",
-                alt="A column of four panels for each batch size: loss and accuracy on training and test images over the "
+                alt="A column of four panels for each batch size: accuracy and loss on training and test images over the "
                 "passes, the replay as a thin line over the published one.",
                 caption="Replays over the published logs.",
                 cells=[cell.name for cell in logged.values()],
@@ -75,15 +75,15 @@ def _show_replays(material: Material) -> list[Block]:
         draw(
             plot_batch_sizes(curves, against="update"),
             "updates",
-            alt="Four panels: loss and accuracy on training and test images against the number of updates, a line for "
-            "each batch size.",
+            alt="A column of two panels for each batch size: accuracy and loss on training and test images against the "
+            "number of updates.",
             caption="The replays against the number of updates." + left_out,
             cells=[cells[f"{size}"].name for size in drawn],
         ),
         draw(
             plot_batch_sizes(curves, against="pass"),
             "passes",
-            alt="The same four panels against passes over the data.",
+            alt="The same panels against passes over the data.",
             caption="The replays against passes over the data." + left_out,
             cells=[cells[f"{size}"].name for size in drawn],
         ),
@@ -254,8 +254,8 @@ def _show_corrected(material: Material) -> list[Block]:
             draw(
                 plot_batch_sizes(curves, against="pass"),
                 f"{rate.replace('_', '-')}-passes",
-                alt="Four panels: loss and accuracy on training and test images against passes over the data, a line for "
-                "each batch size, median over seeds with a band over their middle half.",
+                alt="A column of two panels for each batch size: accuracy and loss on training and test images against "
+                "passes over the data, median over seeds with a band over their middle half.",
                 caption=f"At half of the {_RATES[rate]} divergent rate of each batch size."
                 + _describe_largest_loss(curves)
                 + left_out,

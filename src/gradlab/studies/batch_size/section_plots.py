@@ -8,35 +8,51 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from gradlab.lab import style
-from gradlab.lab.curves import AXIS_LABELS, PANELS, Against, dress_panel, select, tabulate_seeds
+from gradlab.lab.curves import AXIS_LABELS, Against, name_lines, select, tabulate_seeds
 from gradlab.studies.batch_size.law import Law
 from gradlab.studies.batch_size.plots import LOGARITHMIC
 
+_WIDTH = 7.5  # inches: a column of text
+_ROWS = ("accuracy", "loss")
+_SPLITS = {
+    "train": {"color": style.COLOURS[0], "linewidth": 1.3},
+    "test": {"color": style.COLOURS[2], "linewidth": 1.3, "linestyle": (0, (4, 1.5))},
+}
+_WORDS = {"train": "training", "test": "test"}
+_REPLAY = {"color": style.COLOURS[0], "linewidth": 1}
 _BROAD = {"color": style.COLOURS[1], "linewidth": 3.2, "alpha": 0.45, "solid_capstyle": "butt"}
-_MARK = {"color": style.COLOURS[1], "linewidth": 1.4, "linestyle": (0, (2, 1)), "zorder": 1.5}
+_PUBLISHED = {
+    "color": style.COLOURS[1],
+    "marker": "_",
+    "markersize": 30,
+    "mew": 1.6,
+    "linestyle": "none",
+    "zorder": 1.5,
+}
 _ARMS = [
-    {"color": colour, "marker": marker, "linestyle": "none", "markersize": 5, "mec": colour, "mew": 0.8}
-    for colour, marker in ((style.COLOURS[6], "X"), (style.COLOURS[0], "o"), (style.COLOURS[2], "s"))
+    {"color": colour, "marker": marker, "linestyle": "none", "markersize": 5, "mec": "white", "mew": 0.5}
+    for colour, marker in (("0.25", "X"), (style.COLOURS[0], "o"), (style.COLOURS[2], "s"))
 ]
-_SEED = {"color": style.COLOURS[0], "fmt": "none", "elinewidth": 2.5, "capsize": 2.6, "capthick": 1.2}
-_LAW = {"color": "0.25", "linewidth": 1.3}
-_BEYOND = {"color": "0.9", "linewidth": 0}
+_SEED = {"color": style.COLOURS[0], "fmt": "none", "elinewidth": 2, "capsize": 2.2, "capthick": 1}
+_LAW = {"color": "0.25", "linewidth": 1.2}
+_BEYOND = {"color": "0.5", "alpha": 0.18, "linewidth": 0}
 _EYE = {"color": style.COLOURS[1], "marker": "D", "linestyle": "none", "markersize": 6, "mfc": "none", "mew": 1.5}
-_SPREAD = 1.09  # between the brackets of neighbouring seeds, so that they do not hide one another
+_SPREAD = 5  # points, between the brackets of neighbouring seeds, so that they do not hide one another
 
 
 def plot_batch_sizes(curves: pd.DataFrame, *, against: Against) -> Figure:
-    """Plot all batch sizes in the same four panels: median over seeds, and a band over their middle half.
+    """Plot a column of panels for each batch size: training and test, median over seeds, and a band over their middle half.
 
     Against updates the axis is logarithmic, since a pass is 16 times as many updates at batch size 1 as at 16; the
     evaluation before the first update has no place on it and is left out. Median and band stop where a run diverged. The
-    axes of accuracy begin below the smallest value after the first pass.
+    axes of accuracy begin below the smallest value drawn after the first pass.
 
     Parameters
     ----------
@@ -48,27 +64,40 @@ def plot_batch_sizes(curves: pd.DataFrame, *, against: Against) -> Figure:
     Raises
     ------
     ValueError
-        If `against` is neither, or there are more batch sizes than colours.
+        If `against` is neither.
     """
     if against not in AXIS_LABELS:
         raise ValueError(f"curves are drawn against 'pass' or 'update'; got {against!r}")
-    figure, axes = style.panels(2, 2, width=9.0)
+    sizes = sorted(int(size) for size in curves["batch_size"].unique())
     alone = "seed" not in curves
     curves = curves.assign(seed=0) if alone else curves
-    looks = _assign_looks(curves)
-    for ax, (split, metric) in zip(axes, PANELS, strict=True):
-        for place, (batch_size, look) in enumerate(looks.items()):
-            table = tabulate_seeds(curves[curves["batch_size"] == batch_size], split, metric, against=against)
-            spacing = style.space_markers(len(table), place=place, lines=len(looks))
-            if not alone:
-                ax.fill_between(table.index, *_middle_half(table), color=look["color"], alpha=0.2, linewidth=0)
-            ax.plot(table.index, table.median(axis=1, skipna=False), **look, markevery=spacing, **style.REPRODUCED)
-        dress_panel(ax, split, metric, curves, logarithmic=LOGARITHMIC, against=against)
-    handles = [Line2D([], [], label=f"B = {size}", **look, **style.REPRODUCED) for size, look in looks.items()]
-    if not alone:
-        handles.append(Line2D([], [], color="0.3", label="median of seeds", **style.REPRODUCED))
-        handles.append(Patch(color="0.3", alpha=0.2, linewidth=0, label="middle half of seeds"))
-    figure.legend(handles=handles, loc="outside right upper")
+    words = "" if alone else f", median of {curves['seed'].nunique()} seeds"
+    figure, axes = style.panels(2, len(sizes), width=min(1.2 + 2.0 * len(sizes), _WIDTH), height=1.9)
+    grid = np.asarray(axes).reshape(2, len(sizes))
+    for row, metric in enumerate(_ROWS):
+        levels = []
+        for size, ax in zip(sizes, grid[row], strict=True):
+            for split, look in _SPLITS.items():
+                table = tabulate_seeds(curves[curves["batch_size"] == size], split, metric, against=against)
+                low, high = _middle_half(table)
+                if not alone:
+                    ax.fill_between(table.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
+                median = table.median(axis=1, skipna=False)
+                ax.plot(table.index, median, **look, label=f"{_WORDS[split]}{words}")
+                levels += [column[table.index > 0] for column in (low, high)]
+            _label(ax, f"B = {size}: {metric}", AXIS_LABELS[against], metric, ax is grid[row, 0])
+            ax.set_title("" if row else f"B = {size}", fontsize=10)
+            if ax is not grid[0, 0]:
+                ax.sharex(grid[0, 0])
+            ax.sharey(grid[row, 0])
+        _scale(grid[row, 0], metric, pd.concat(levels))
+    if against == "update":
+        grid[0, 0].set_xscale("log")
+        grid[0, 0].xaxis.set_minor_formatter(NullFormatter())
+    else:
+        grid[0, 0].xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
+    figure.supxlabel(AXIS_LABELS[against], fontsize=10)
+    name_lines(grid[0, 0], {_WORDS[split]: look for split, look in _SPLITS.items()})
     return figure
 
 
@@ -83,23 +112,25 @@ def plot_replays(curves: pd.DataFrame, published: pd.DataFrame) -> Figure:
         Tidy curves with `batch_size`, one run each.
     """
     sizes = sorted(int(size) for size in curves["batch_size"].unique())
-    figure, axes = style.panels(len(PANELS), len(sizes), width=1.2 + 1.75 * len(sizes), height=1.65)
-    grid = np.asarray(axes).reshape(len(PANELS), len(sizes))
-    for row, (split, metric) in enumerate(PANELS):
-        for column, size in enumerate(sizes):
-            ax, last = grid[row, column], row == len(PANELS) - 1
-            theirs, ours = (select(table[table["batch_size"] == size], split, metric) for table in (published, curves))
-            ax.plot(theirs["pass"], theirs["value"], **_BROAD)
-            ax.plot(ours["pass"], ours["value"], color=style.COLOURS[0], linewidth=1)
-            dress_panel(ax, split, metric, curves, published, logarithmic=LOGARITHMIC)
-            ax.sharey(grid[row, 0])
+    panels = [(split, metric) for metric in _ROWS for split in _SPLITS]
+    figure, axes = style.panels(len(panels), len(sizes), width=min(1.2 + 1.75 * len(sizes), _WIDTH), height=1.55)
+    grid = np.asarray(axes).reshape(len(panels), len(sizes))
+    for row, (split, metric) in enumerate(panels):
+        for size, ax in zip(sizes, grid[row], strict=True):
+            for name, table, look in (("published", published, _BROAD), ("replay", curves, _REPLAY)):
+                rows = select(table[table["batch_size"] == size], split, metric)
+                ax.plot(rows["pass"], rows["value"], **look, label=name)
+            words = f"{_WORDS[split]} {metric}"
+            _label(ax, f"B = {size}: {words}", AXIS_LABELS["pass"], words, ax is grid[row, 0])
             ax.set_title("" if row else f"B = {size}", fontsize=10)
-            ax.set_xlabel("passes" if last else "", fontsize=9)
-            ax.set_ylabel("" if column else f"{split} {metric}", fontsize=9)
-            ax.tick_params(labelsize=8, labelleft=column == 0, labelbottom=last)
+            ax.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
+            ax.tick_params(labelbottom=row == len(panels) - 1)
+            ax.sharey(grid[row, 0])
+        drawn = pd.concat([select(table, split, metric) for table in (curves, published)])
+        _scale(grid[row, 0], metric, drawn.loc[drawn["pass"] > 0, "value"])
     figure.align_ylabels(grid[:, 0])
-    handles = [Line2D([], [], label="published", **_BROAD), Line2D([], [], color=style.COLOURS[0], label="replay")]
-    figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=9)
+    figure.supxlabel(AXIS_LABELS["pass"], fontsize=10)
+    name_lines(grid[0, 0], {"replay": _REPLAY, "published": _BROAD})
     return figure
 
 
@@ -117,37 +148,37 @@ def plot_interpolation(runs: pd.DataFrame, published: pd.DataFrame | None = None
     published
         One row for each batch size: `batch_size`, `passes`, `updates`.
     """
-    figure, axes = style.panels(1, 2, width=9.6, height=3.4)
+    figure, axes = style.panels(1, 2, width=_WIDTH, height=3.4)
     sizes = sorted({int(size) for table in (runs, published) if table is not None for size in table["batch_size"]})
     arms = list(runs["arm"].unique())
-    for ax, (quantity, last) in zip(axes, (("updates", "last_update"), ("passes", "last_pass")), strict=True):
+    arrow = {"marker": "^", "mfc": "none", "mew": 1}
+    for ax, (quantity, last) in zip(axes, (("passes", "last_pass"), ("updates", "last_update")), strict=True):
         for place, size in enumerate(sizes):
-            for number, arm in enumerate(arms):
+            if published is not None:
+                values = published.loc[published["batch_size"] == size, quantity]
+                ax.plot([place] * len(values), values, **_PUBLISHED, label=f"published, B = {size}")
+            for number, (arm, look) in enumerate(zip(arms, _ARMS, strict=False)):
                 rows = runs[(runs["batch_size"] == size) & (runs["arm"] == arm)]
                 values = pd.to_numeric(rows[quantity]).to_numpy(dtype=float)
                 where = style.place_beside(place + (number - (len(arms) - 1) / 2) * 0.26, len(rows), 0.24)
                 reached = np.isfinite(values)
-                look = _ARMS[number]
-                ax.plot(where[reached], values[reached], **look)
-                ax.plot(where[~reached], rows[last].to_numpy()[~reached], **{**look, "marker": "^", "mfc": "none"})
-            if published is not None:
-                for value in published.loc[published["batch_size"] == size, quantity]:
-                    ax.plot([place - 0.4, place + 0.4], [value, value], **_MARK)
+                ax.plot(where[reached], values[reached], **look, label=f"{arm}, B = {size}")
+                hollow = {**look, **arrow, "mec": look["color"], "label": f"{arm}, B = {size}: not reached"}
+                ax.plot(where[~reached], rows[last].to_numpy()[~reached], **hollow)
         ax.set_xticks(range(len(sizes)), [str(size) for size in sizes])
-        ax.set_xlim(-0.6, len(sizes) - 0.4)
-        ax.set_xlabel("batch size")
-        ax.set_ylabel(f"{quantity} until training accuracy is 1")
+        ax.set(xlim=(-0.6, len(sizes) - 0.4), xlabel="batch size B", ylabel=quantity, label=quantity)
+        ax.set_title(f"{quantity} until the training accuracy is 1", fontsize=10)
         ax.grid(visible=False, axis="x")
-    axes[0].set_yscale("log")
-    axes[1].yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[1].set_yscale("log")
+    style.label_short_span(axes[1].yaxis)
+    axes[1].yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     handles = [Line2D([], [], label=arm, **look) for arm, look in zip(arms, _ARMS, strict=False)]
     if runs["passes"].isna().any():
-        handles.append(
-            Line2D([], [], label="not reached", **{**_ARMS[0], "marker": "^", "mfc": "none", "color": "0.3"})
-        )
+        handles.append(Line2D([], [], label="not reached", **{**_ARMS[0], **arrow, "mec": "0.25"}))
     if published is not None:
-        handles.append(Line2D([], [], label="published", **_MARK))
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9)
+        handles.append(Line2D([], [], label="published", **{**_PUBLISHED, "markersize": 14}))
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9, columnspacing=1.2)
     return figure
 
 
@@ -170,51 +201,69 @@ def plot_law(
     published
         The published divergent rate of a batch size.
     """
-    figure, axes = style.panels(1, 2, width=9.6, height=3.6)
+    figure, axes = style.panels(1, 2, width=_WIDTH, height=3.4)
     sizes = sorted(table["batch_size"].unique())
     left, right = min(sizes) / 1.4, max(sizes) * 1.4
-    places = np.geomspace(min(sizes), max(sizes), 200)
+    places = np.geomspace(min(sizes), max(sizes), 33)
     for number, (seed, law) in enumerate(laws.items()):
         rows = table[table["seed"] == seed]
-        x = rows["batch_size"] * _SPREAD ** (number - (len(laws) - 1) / 2)
         reach = np.array([np.zeros(len(rows)), rows["divergent"] - rows["stable"]])  # (2, sizes): below and above
-        axes[0].errorbar(x, rows["stable"], reach, **_SEED)
-        axes[0].plot(places, law.predict(places), **_LAW)
-        axes[1].errorbar(x, rows["stable"] / rows["predicted"], reach / rows["predicted"].to_numpy(), **_SEED)
+        aside = ScaledTranslation((number - (len(laws) - 1) / 2) * _SPREAD / 72, 0, figure.dpi_scale_trans)
+        for ax, scale in ((axes[0], 1), (axes[1], rows["predicted"].to_numpy())):
+            look = {**_SEED, "label": f"seed {seed}, stable to divergent", "transform": ax.transData + aside}
+            ax.errorbar(rows["batch_size"], rows["stable"] / scale, reach / scale, **look)
+        axes[0].plot(places, law.predict(places), **_LAW, label=f"seed {seed}, law")
     axes[1].axhline(1, **_LAW)
-    handles = [
-        axes[0].errorbar([], [], [], label="a seed: stable below, divergent above", **_SEED),
-        Line2D([], [], label="1/η* = a + b/B, fitted", **_LAW),
-    ]
     if published:
-        handles += axes[0].plot(list(published), list(published.values()), label="published, by eye", **_EYE)
+        axes[0].plot(list(published), list(published.values()), **_EYE, label="published, by eye")
     beyond = [size for size in sizes if size > max(fitted)]
     for ax in axes:
         ax.set_xscale("log", base=2)
-        ax.set_xlim(left, right)
+        ax.set(xlim=(left, right), xlabel="batch size B")
         ax.xaxis.set_major_locator(FixedLocator(sizes))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xlabel("batch size B")
         if beyond:
-            ax.axvspan(np.sqrt(max(fitted) * beyond[0]), right, zorder=0, **_BEYOND)
-    if beyond:
-        handles.append(Patch(label="not fitted", **_BEYOND))
-    axes[0].set_yscale("log")
-    axes[0].set_ylabel("divergent learning rate η*")
+            start = np.sqrt(max(fitted) * beyond[0])
+            ax.axvspan(start, right, zorder=0, **_BEYOND)
+            ax.text(start * 1.1, 0.98, "not fitted", transform=ax.get_xaxis_transform(), va="top", fontsize=9)
+    rates = table[["stable", "divergent"]]
+    shares = rates.div(table["predicted"], axis=0).to_numpy()
+    shown = [
+        *rates.to_numpy().ravel(),
+        *(published or {}).values(),
+        *(law.predict(max(sizes)) for law in laws.values()),
+    ]
+    margin = 0.05 * np.ptp([1, *shares.ravel()])
+    axes[1].set_ylim(min(1, shares.min()) - margin, max(1, shares.max()) + margin)
+    axes[0].set(yscale="log", ylim=(0.8 * min(shown), 1.25 * max(shown)))
+    axes[0].set(ylabel="divergent learning rate η*", label="η*")
     style.label_short_span(axes[0].yaxis)
-    axes[1].set_ylabel("found / predicted by the law")
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9)
+    axes[1].set(ylabel="found / predicted by the law", label="η* against the law")
+    names = {"a seed: stable to divergent": _SEED, "law 1/η* = a + b/B": _LAW}
+    name_lines(axes[0], names | ({"published, by eye": _EYE} if published else {}))
     return figure
 
 
-def _assign_looks(curves: pd.DataFrame) -> dict[int, dict[str, object]]:
-    """Return colour and marker for each batch size, smallest first."""
-    sizes = sorted(int(size) for size in curves["batch_size"].unique())
-    if len(sizes) > len(style.COLOURS):
-        raise ValueError(f"{len(sizes)} batch sizes for {len(style.COLOURS)} colours: draw fewer in one figure")
-    looks = zip(sizes, style.COLOURS, style.MARKERS, strict=False)
-    return {size: {"color": colour, "marker": marker, **style.MARKER} for size, colour, marker in looks}
+def _label(ax: Axes, panel: str, x: str, y: str, first: bool) -> None:
+    """Name a panel and its axes; x stands below all columns together, y beside the first one alone."""
+    ax.set(label=panel, xlabel=x, ylabel=y)
+    ax.yaxis.label.set_size(9)
+    ax.xaxis.label.set_visible(False)
+    ax.yaxis.label.set_visible(first)
+    ax.tick_params(labelsize=8, labelleft=first)
+
+
+def _scale(ax: Axes, metric: str, values: pd.Series) -> None:
+    """Give a row of panels that share their axis of values a logarithmic one for losses, else one that holds `values`."""
+    finite = values.astype(float)
+    finite = finite[np.isfinite(finite)]
+    if ("test", metric) in LOGARITHMIC:
+        ax.set_yscale("log")
+        style.label_short_span(ax.yaxis)
+    elif finite.min() < finite.max():
+        margin = 0.05 * (finite.max() - finite.min())
+        ax.set_ylim(finite.min() - margin, finite.max() + margin)
 
 
 def _middle_half(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

@@ -17,13 +17,21 @@ def compare_searches(searches: Mapping[str, pd.DataFrame]) -> Figure:
     searches
         For each search a table with the columns lambda, ours and published, the latter NaN where nothing was published.
     """
-    figure, axes = panels(1, len(searches), width=9.0, height=3.2)
+    figure, axes = panels(1, len(searches), width=7.5, height=3.0)
+    line = {"color": COLOURS[0], "marker": "o", "markersize": 4}
+    rings = {"color": COLOURS[1], "marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
     for axis, (name, table) in zip(axes, searches.items(), strict=True):
-        ours = {"color": COLOURS[0], "marker": "o", "markersize": 4}
-        rings = {"color": COLOURS[1], "marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
-        axis.plot(table["lambda"], table["ours"], label="ours", **ours, **REPRODUCED)
+        axis.plot(table["lambda"], table["ours"], label="ours", **line, **REPRODUCED)
         axis.plot(table["lambda"], table["published"], label="published", **rings)
-        axis.set(xscale=choose_scale(table["lambda"]), xlabel="λ", ylabel="validation accuracy", title=f"{name} search")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
+        axis.set(xscale=choose_scale(table["lambda"]), xlabel="penalty λ", ylabel="validation accuracy")
+        axis.set_title(f"{name} search", fontsize=10)
+        best = table.loc[table["ours"].idxmax()]
+        side = "left" if table["lambda"].lt(best["lambda"]).mean() < 0.5 else "right"  # within the axes
+        note = {"xytext": (0, 10), "textcoords": "offset points", "ha": side, "fontsize": 9}
+        axis.annotate(f"best λ = {best['lambda']:.4f}", best[["lambda", "ours"]], **note)
+        axis.margins(y=0.15)
+    for axis in axes[1:]:
+        axis.yaxis.label.set_visible(False)
+    for height, name, look in ((0.15, "ours", line), (0.05, "published", rings)):  # below what a small λ does
+        axes[0].text(0.05, height, name, color=look["color"], transform=axes[0].transAxes, fontsize=9)
     return figure
