@@ -89,7 +89,16 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     rules = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     (root / "figures").mkdir(exist_ok=True)  # the workflow waits for it, also where no section draws one
     _write(style, rules)
-    render_pages(results, repeats, root / "pages", template=TEMPLATES / "notebook", report=report, style=style)
+    render_pages(
+        results,
+        repeats,
+        root / "pages",
+        studies=studies,
+        figures=ledger.figures,
+        template=TEMPLATES / "notebook",
+        report=report,
+        style=style,
+    )
     sections = build_sections(materials.values())
     script = (TEMPLATES / "ledger.js").read_text(encoding="utf-8")
     html = _load_template(links).render(
