@@ -66,9 +66,9 @@ def test_results_stand_before_the_notebook_with_what_was_published_and_its_verdi
     assert read_table(results) == [
         ["slope on the left", "0.123456789012", "0.123456789012", "= exact"],
         ["jump.right", "-1728", "-1729", "≠ not reproduced"],
+        ["jump.far", "0.5", "0.50", "= exact"],
         ["jump.moves", "False", "", ""],
         ["jump.never", "–", "", ""],
-        ["jump.far", "0.5", "0.50", "= exact"],
     ]
 
 

@@ -214,7 +214,7 @@ def _tabulate_results(result: CellResult, published: Mapping[str, Entry]) -> lis
     """Return a row for each metric that the plan declares, and for each figure that this cell alone gives by other means.
 
     A row has what was published beside it, where the study's figures, by id, name the metric; their verdict stands in the row
-    of a cell that they judge. There is none of a cell that is not done.
+    of a cell that they judge, and what has neither comes last. There is none of a cell that is not done.
     """
     if result.status != "done":
         return []
@@ -233,7 +233,7 @@ def _tabulate_results(result: CellResult, published: Mapping[str, Entry]) -> lis
                 "reason": (own.note if own.verdict == "not run" else own.cause) if own else "",
             }
         )
-    return rows
+    return sorted(rows, key=lambda row: not row["published"])
 
 
 def _print_metric(result: CellResult, metric: str) -> _Value:
