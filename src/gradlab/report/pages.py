@@ -205,9 +205,12 @@ def _read_output(output: Mapping[str, Any]) -> _Output | None:
 
 
 def clean_html(html: str) -> Markup:
-    """Return HTML without scripts, styles, event handlers and unknown tags; classes stay, for highlighted code."""
+    """Return HTML without scripts, styles, event handlers and unknown tags; classes stay, for highlighted code.
+
+    A heading of a table with nothing in it, as pandas writes them, becomes a plain cell.
+    """
     classes = {tag: nh3.ALLOWED_ATTRIBUTES.get(tag, set()) | {"class"} for tag in ("div", "pre", "span", "table")}
-    return Markup(nh3.clean(html, attributes={**nh3.ALLOWED_ATTRIBUTES, **classes}))
+    return Markup(nh3.clean(html, attributes={**nh3.ALLOWED_ATTRIBUTES, **classes}).replace("<th></th>", "<td></td>"))
 
 
 def _tabulate_results(result: CellResult, published: Mapping[str, Entry]) -> list[dict[str, Any]]:
