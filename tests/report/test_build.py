@@ -10,7 +10,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from made_report import SVG
 from made_runs import copy_run, seal
 
 from gradlab.engine.robustness import ROBUSTNESS, compare_roundings, save_robustness
@@ -164,107 +163,6 @@ def test_a_page_says_where_its_numbers_come_from(study):
     assert "sha256:0123" in shown.find_next("table").get_text()
     outputs = [link["href"] for link in origin.select("table a")]
     assert f"../../../{JUMP}/metrics.json" in outputs
-
-
-def test_pages_fold_code_and_run_no_script_of_the_notebook(study):
-    hostile = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
-    svg = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
-    notebook = nbformat.v4.new_notebook()
-    html_output = nbformat.v4.new_output("display_data", data={"text/html": hostile, "text/plain": "plain"})
-    svg_output = nbformat.v4.new_output("display_data", data={"image/svg+xml": svg})
-    stream = nbformat.v4.new_output("stream", name="stdout", text=hostile)
-    code = nbformat.v4.new_code_cell(
-        f"print({hostile!r})", outputs=[html_output, svg_output, stream], execution_count=1
-    )
-    notebook.cells = [nbformat.v4.new_markdown_cell(f"# Title\n{hostile}"), code]
-    study.finish(JUMP, SLOPES, notebook=notebook)
-    study.render()
-    html = (study.root / f"pages/{JUMP}.html").read_text(encoding="utf-8")
-    assert "<script" not in html
-    assert "<img src=x" not in html and '<img src="x" onerror' not in html
-    assert "<details" in html
-    assert 'href="../../../report.html"' in html
-    assert 'href="../../style.css"' in html
-    assert html.count("data:image/svg+xml;base64,") == 1
-    # Should a script slip through, the page's own policy keeps it from running.
-    policy = BeautifulSoup(html, "html.parser").find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
-    assert policy.startswith("default-src 'none';") and "script-src" not in policy
-
-
-def page_of(study, notebook):
-    """The page of a cell with the given notebook, parsed."""
-    study.finish(JUMP, SLOPES, notebook=notebook)
-    study.render()
-    return study.read_page(JUMP)
-
-
-def show(study, **data):
-    """What a page shows of an output in the given forms."""
-    output = nbformat.v4.new_output("display_data", data={name.replace("_", "/"): text for name, text in data.items()})
-    page = page_of(study, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[output])]))
-    return page.select_one("details").find_next_siblings()[:-1]  # the last one is the origin
-
-
-@pytest.mark.parametrize(
-    "forms, name, text",
-    [
-        ({"text_html": "<table><tr><td>1</td></tr></table>", "text_plain": "one"}, "div", "1"),
-        ({"text_markdown": "**bold**", "text_plain": "plain"}, "section", "bold\n"),
-        ({"text_plain": "a < b"}, "pre", "a < b"),
-        ({"text_latex": "$x$", "text_plain": "x"}, "pre", "x"),
-    ],
-)
-def test_an_output_is_shown_in_the_first_form_that_a_page_can_show(study, forms, name, text):
-    (shown,) = show(study, **forms)
-    assert (shown.name, shown.get_text()) == (name, text)
-
-
-def test_an_output_without_a_form_that_a_page_can_show_is_left_out(study):
-    assert show(study, application_json="{}") == []
-
-
-def test_pictures_are_embedded_with_the_text_they_were_saved_with(study):
-    png = nbformat.v4.new_output("display_data", data={"image/png": "iVBOR\nw0KGgo=\n"})
-    code = [
-        nbformat.v4.new_code_cell('save_figure(output, "function", figure, alt=alt)', outputs=[png]),
-        nbformat.v4.new_code_cell("figure", outputs=[png]),
-    ]
-    described = SVG.replace("/>", "><dc:description>A jump at 0 &amp; 1</dc:description></svg>")
-    study.finish(JUMP, SLOPES, notebook=nbformat.v4.new_notebook(cells=code), svg=described)
-    study.render()
-    assert [(image["src"], image["alt"]) for image in study.read_page(JUMP).select("img")] == [
-        ("data:image/png;base64,iVBORw0KGgo=", "A jump at 0 & 1"),
-        ("data:image/png;base64,iVBORw0KGgo=", "Figure drawn by the code above"),
-    ]
-
-
-def test_a_page_is_the_same_whether_lines_of_the_notebook_stand_alone_or_together(study):
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_markdown_cell("# Title\n\ntext"), nbformat.v4.new_code_cell("a\nb")]
-    )
-    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", name="stderr", text="one\n\x1b[31mtwo\x1b[0m\n")]
-    page = page_of(study, notebook)
-    assert [tag.get_text().strip() for tag in page.select("main > .text, main > .code .code-box, main > .stream")] == [
-        "Title\ntext",
-        "a\nb",
-        "one\ntwo",
-    ]
-    assert page.select_one(".stream.stderr .ansi-red-fg").get_text() == "two"
-    file = study.root / JUMP / "notebook.ipynb"
-    lines, together = json.loads(file.read_text()), nbformat.v4.upgrade(nbformat.read(file, as_version=4))
-    assert isinstance(lines["cells"][1]["outputs"][0]["text"], list) and isinstance(together.cells[1].source, str)
-    file.write_text(json.dumps(together))
-    seal(study.root / JUMP)
-    study.render()
-    again = study.read_page(JUMP)
-    assert str(again.main.find_all(recursive=False)[:-1]) == str(page.main.find_all(recursive=False)[:-1])
-
-
-def test_the_link_to_an_error_leads_to_the_first_one_whatever_was_printed_before(study):
-    printed = nbformat.v4.new_output("stream", name="stdout", text="so far so good")
-    study.fail(JUMP, stop_with("first", printed), stop_with("second"))
-    study.render()
-    assert [error.get_text() for error in study.read_page(JUMP).select("#error")] == ["Traceback\nE: first\n"]
 
 
 def test_pages_are_on_the_disk_before_the_report_that_leads_to_them(study, monkeypatch):

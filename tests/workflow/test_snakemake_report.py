@@ -7,12 +7,19 @@ from collections import Counter
 
 import pytest
 
-from gradlab.engine.study import RESULTS
+from gradlab.engine.study import RESULTS, discover
 
 pytestmark = pytest.mark.workflow
 
 TITLE = "Gradient descent on a parabola"
-SUMMARY = {"report.html", "ledger.json", "ledger.csv", "errata.csv"}
+OVERVIEW = "Published against reproduced"
+PROTOCOLS = {"published": "as published", "corrected": "corrected"}
+SUMMARY = {
+    "report.html": "1. Report",
+    "ledger.csv": "2. Ledger (CSV)",
+    "ledger.json": "3. Ledger and errata (JSON)",
+    "errata.csv": "4. Errata (CSV)",
+}
 # What the page says of its own libraries, whatever it shows.
 OWN_NOISE = ("cdn.tailwindcss.com should not be used in production", "The input spec uses Vega-Lite v3")
 
@@ -67,17 +74,24 @@ def test_results_lie_under_their_study_and_protocol(tiny, unpacked, results, cel
     headings = re.findall(r"<h2.*?>(.*?)</h2>", (tiny.root / "results/tiny/report.html").read_text(encoding="utf-8"))
     for name, files in cells.items():
         for file in files:
-            assert places[f"results/tiny/{name}/{file}"] == (TITLE, name.split("/")[1])
+            assert places[f"results/tiny/{name}/{file}"] == (f"2. {TITLE}", PROTOCOLS[name.split("/")[1]])
     assert TITLE in headings
-    assert {places[f"results/tiny/{file}"][0] for file in SUMMARY} == {"Published against reproduced"}
+    assert {places[f"results/tiny/{file}"][0] for file in SUMMARY} == {f"1. {OVERVIEW}"}
 
 
-def test_labels_tell_the_results_of_a_protocol_apart(results, cells):
+def test_labels_say_what_a_file_shows_and_tell_the_results_of_a_protocol_apart(results, cells):
     for name, files in cells.items():
         labels = [results[f"results/tiny/{name}/{file}"]["labels"] for file in files]
         assert {label["cell"] for label in labels} == {name.split("/")[2]}
-        assert len({label["file"] for label in labels}) == len(files)
-    assert len({results[f"results/tiny/{file}"]["labels"]["file"] for file in SUMMARY}) == len(SUMMARY)
+        assert len({label["shows"] for label in labels}) == len(files)
+        assert not [label for label in labels if label["shows"].endswith((".csv", ".ipynb", ".json", ".svg"))]
+    assert {file: results[f"results/tiny/{file}"]["labels"]["shows"] for file in SUMMARY} == SUMMARY
+
+
+def test_a_file_without_a_caption_of_its_own_is_called_by_its_name(results, cells):
+    shown = {path.rpartition("/")[2]: result["labels"].get("shows") for path, result in results.items()}
+    assert shown["brackets.svg"] == "Plot: brackets" and shown["observations.csv"] == "File: observations"
+    assert shown["path.svg"] == "Path of the descent"  # its study has a caption
 
 
 def test_every_kind_of_result_has_a_caption_of_its_own(tiny, results, cells):
@@ -90,30 +104,54 @@ def test_every_kind_of_result_has_a_caption_of_its_own(tiny, results, cells):
         template = tiny.read(f"results/tiny/{name}/manifest.json")["inputs"]
         (notebook,) = (path for path in template if path.endswith(".ipynb"))
         assert notebook in results[f"results/tiny/{name}/notebook.ipynb"]["caption"]
-    written = {path.stem for path in (tiny.root / "workflow/report/captions").glob("*.rst")}
-    assert {*RESULTS, "manifest.json", *SUMMARY, "study", "figure", "file"} <= written
+
+
+def test_every_caption_has_a_title_and_is_of_a_file_that_is_there(project):
+    """Of every study, and those for files of any study."""
+    general = project / "workflow/report/captions"
+    captions = [*general.glob("*.rst"), *project.glob("notebooks/*/captions/*.rst")]
+    assert {path.stem for path in general.glob("*.rst")} >= {
+        *RESULTS,
+        "manifest.json",
+        *SUMMARY,
+        "study",
+        "plot",
+        "file",
+    }
+    for path in captions:
+        title, line, empty, text, *_ = path.read_text(encoding="utf-8").split("\n")
+        assert title and line == "=" * len(title) and not empty and text, path
+        if path.parent != general:
+            study = discover()[path.parts[-3]]
+            written = {file for cell in study.cells(study.config()) for file in cell.outputs}
+            assert path.stem in written, path
 
 
 def test_the_page_opens_without_a_network_and_shows_a_figure_with_its_caption(unpacked, open_page):
     page = open_page(unpacked)
     assert page.get_by_text("Published deep-learning notebooks").is_visible()
+    assert page.get_by_role("link", name=re.compile(r"\d\. ")).all_inner_texts() == [f"1. {OVERVIEW}", f"2. {TITLE}"]
+    page.get_by_role("link", name=OVERVIEW).click()
+    assert page.locator("tbody td:first-child").all_inner_texts() == [*SUMMARY.values()]
+    page.reload()
     page.get_by_role("link", name=TITLE).click()
+    assert page.get_by_role("link", name=re.compile("published$|corrected$")).all_inner_texts() == [*PROTOCOLS.values()]
     page.get_by_role("link", name="corrected").click()
     rows = page.locator("tbody tr").filter(has=page.get_by_role("cell", name="half-1", exact=True))
     assert rows.locator("td:nth-child(2)").all_inner_texts() == [
-        "curves.csv",
-        "manifest.json",
-        "metrics.json",
-        "notebook.ipynb",
-        "path.svg",
+        "Executed notebook",
+        "Measured values",
+        "Origin",
+        "Path of the descent",
+        "Results",
     ]
-    show, explain = rows.filter(has_text="path.svg").get_by_role("link").all()
+    show, explain = rows.filter(has_text="Path of the descent").get_by_role("link").all()
     show.click()
     figure = page.locator("img[src$='/path.svg']")
     figure.wait_for()
     assert figure.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     explain.click()
-    assert page.get_by_text("A plot of the cell tiny/corrected/half-1").is_visible()
+    assert page.get_by_text("Where gradient descent stands after every step.").is_visible()
     folder = unpacked.parent.as_uri()
     assert all(address.startswith((folder, "data:")) for address in page.asked)
     assert [text for text in page.said if not text.startswith(OWN_NOISE)] == []

@@ -49,16 +49,15 @@ class TimeLeft:
 time_left = TimeLeft()
 
 
-def result_file(file):
-    """A file that a cell writes, marked for `snakemake --report`; its caption has its name, or is that of any plot or file."""
-    general = "figure" if file.endswith(".svg") else "file"
-    caption = file if os.path.exists(f"workflow/report/captions/{file}.rst") else general
+def result_file(file, study):
+    """A file that a cell writes, marked for `snakemake --report`."""
+    caption, title = find_caption(file, f"notebooks/{study}/captions")
     return report(
         RESULTS / "{name}" / file,
-        caption=f"../report/captions/{caption}.rst",
-        category=lambda wildcards: RUN.studies[CELLS[wildcards.name].study].title,
-        subcategory=lambda wildcards: CELLS[wildcards.name].protocol,
-        labels=lambda wildcards: {"cell": CELLS[wildcards.name].name, "file": file},
+        caption=caption,
+        category=category_of(RUN.studies[study].title),
+        subcategory=lambda wildcards: SUBCATEGORIES[CELLS[wildcards.name].protocol],
+        labels=lambda wildcards: {"cell": CELLS[wildcards.name].name, "shows": title},
     )
 
 
@@ -73,7 +72,7 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
         input:
             needed_by,
         output:
-            [result_file(file) for file in (*sample.outputs, "manifest.json")],
+            [result_file(file, sample.study) for file in (*sample.outputs, "manifest.json")],
         log:
             RESULTS / "logs/{name}.ipynb",
         wildcard_constraints:

@@ -49,6 +49,28 @@ def run_again(*outputs):
         workflow.dag.forcefiles.update(map(str, outputs))
 
 
+# How `snakemake --report` calls what takes all cells together, and the protocols; it sorts by name.
+OVERVIEW, SUBCATEGORIES = "Published against reproduced", {"published": "as published", "corrected": "corrected"}
+
+
+def category_of(title):
+    """The category of the overview, or of a study, for `snakemake --report`: numbered in the order of the configuration."""
+    titles = [OVERVIEW, *(study.title for study in RUN.studies.values())]
+    return f"{titles.index(title) + 1:0{len(str(len(titles)))}}. {title}"
+
+
+def find_caption(file, *folders):
+    """The caption of a file for `snakemake --report`, and its title: of its study where there is one, else of any such file."""
+    places = [Path(folder, f"{file}.rst") for folder in (*folders, "workflow/report/captions")]
+    caption = next((place for place in places if place.exists()), None)
+    general = caption is None
+    if general:
+        caption = places[-1].with_name("plot.rst" if file.endswith(".svg") else "file.rst")
+    title = caption.read_text(encoding="utf-8").partition("\n")[0]
+    name = Path(file).stem.replace("_", " ") if general else ""
+    return f"../../{caption}", f"{title}: {name}" if general else title
+
+
 onstart:
     global run_lock  # held until this process ends; Snakemake's own lock, which stays behind a killed run, is off
     run_lock, warning = require(begin, RUN, here=workflow.local_exec)

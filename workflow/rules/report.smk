@@ -8,10 +8,15 @@ RENDER_REPORT = "{PYTHON} gradlab.report.build {PLAN_FILE:q} --data {DATA:q} --b
 report: "../report/captions/study.rst"  # what `snakemake --report` opens with
 
 
+# What takes all cells together, in the order in which `snakemake --report` shows it.
+SUMMARY = ("report.html", "ledger.csv", "ledger.json", "errata.csv")
+
+
 def report_file(file):
-    """A file that takes all cells together, marked for `snakemake --report`; its caption has its name."""
-    caption = f"../report/captions/{file}.rst"
-    return report(RESULTS / file, caption=caption, category="Published against reproduced", labels={"file": file})
+    """One of these files, marked for `snakemake --report`, which sorts them by their titles."""
+    caption, title = find_caption(file)
+    labels = {"shows": f"{SUMMARY.index(file) + 1}. {title}"}
+    return report(RESULTS / file, caption=caption, category=category_of(OVERVIEW), labels=labels)
 
 
 def cells_in_report(wildcards):

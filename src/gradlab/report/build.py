@@ -83,7 +83,16 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     style = root / "pages/style.css"
     write_text(style, read_template("style.css"))
     report = root / "report.html"
-    render_pages(results, repeats, root / "pages", template=TEMPLATES / "notebook", report=report, style=style)
+    render_pages(
+        results,
+        repeats,
+        root / "pages",
+        studies=studies,
+        figures=ledger.figures,
+        template=TEMPLATES / "notebook",
+        report=report,
+        style=style,
+    )
     render_ledger(ledger, materials, studies, links, root)
     sections = build_sections(materials.values())
     for section in sections:

@@ -12,7 +12,11 @@ from pathlib import Path
 from gradlab.engine.ledger import Entry, LogEntry
 from gradlab.engine.results import CellResult
 from gradlab.report.families import Family, family_of, group_families, label_family
-from gradlab.report.pages import page_of
+
+
+def page_of(result: CellResult, folder: Path) -> Path:
+    """Return where the page of a cell's executed notebook lies in the folder of pages."""
+    return folder / f"{result.name}.html"
 
 
 @dataclass(frozen=True)
