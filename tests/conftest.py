@@ -1,4 +1,4 @@
-"""Fixtures of all tests: the project's folder, its prepared data, and small notebooks made on the spot."""
+"""Fixtures of all tests: the project's folder, its prepared data, small notebooks made on the spot, and a browser."""
 
 import os
 
@@ -17,7 +17,9 @@ import nbformat
 import pandas as pd
 import pytest
 from filelock import FileLock
+from machine import launch_browser
 from made_cells import finish_cell, make_cell, write_plan
+from playwright.sync_api import Browser, Page, sync_playwright
 from xdist.scheduler import LoadScopeScheduling
 
 from gradlab.data import is_outdated
@@ -148,3 +150,32 @@ def make_material(tmp_path: Path) -> Callable[[str, Mapping[str, Any]], Material
         return gather_material(studies, results, build_ledger(results, studies, root=tmp_path))[study]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    with sync_playwright() as playwright:
+        browser = launch_browser(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """A function that opens a file in a page that keeps the addresses it asks for (`asked`) and what it prints (`said`)."""
+    pages = []
+
+    def open_file(file: Path, *, width: int = 1280, height: int = 900, **options: Any) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": height}, **options)
+        pages.append(page)
+        page.asked, page.said = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.goto(file.resolve().as_uri())
+        return page
+
+    yield open_file
+    for page in pages:
+        page.close()

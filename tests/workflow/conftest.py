@@ -16,8 +16,7 @@ import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from copies import copy_parts
-from machine import launch_browser
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from gradlab.engine.study import discover
 from gradlab.files import sha256
@@ -194,32 +193,3 @@ def render(root: Path) -> Path:
     """Render the report of results, in the working directory, with the studies that this process can import."""
     replace_text(root / "plan.json", "./studies_of_tests", "studies_of_tests", missing_ok=True)
     return render_report(root / "plan.json", data=root.parent / "data")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A real Chromium."""
-    with sync_playwright() as playwright:
-        browser = launch_browser(playwright)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """A function that opens a file in a page that keeps the addresses it asks for (`asked`) and what it prints (`said`)."""
-    pages = []
-
-    def open_file(file: Path, *, width: int = 1280, height: int = 900, **options: Any) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": height}, **options)
-        pages.append(page)
-        page.asked, page.said = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.goto(file.resolve().as_uri())
-        return page
-
-    yield open_file
-    for page in pages:
-        page.close()

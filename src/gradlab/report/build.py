@@ -4,8 +4,6 @@ It renders whatever is there: cells that failed, are missing or ran with other p
 """
 
 import argparse
-import base64
-import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradlab import __version__
 from gradlab.engine.claims import find_errata
-from gradlab.engine.ledger import Entry, Ledger, build_ledger, save_ledger
+from gradlab.engine.ledger import build_ledger, save_ledger
 from gradlab.engine.material import gather_material, list_comparisons
 from gradlab.engine.plan import describe_report, find_studies
 from gradlab.engine.results import CellResult, PlanError, load_plan, load_results
@@ -27,14 +25,12 @@ from gradlab.lifetime import stop_with_run
 from gradlab.report.blocks import Gallery, Picture
 from gradlab.report.comparisons import tabulate_family
 from gradlab.report.families import Family, label_family
+from gradlab.report.ledger import render_ledger
 from gradlab.report.links import Links
 from gradlab.report.overview import (
     describe_trouble,
-    ledger_row,
     list_deviations,
     list_differences,
-    list_verdicts,
-    log_row,
     summarise,
     summarise_repeats,
     tabulate_causes,
@@ -52,7 +48,7 @@ _STATUS_SYMBOLS = {"done": "✓", "failed": "✗", "missing": "–", "stale": "�
 
 
 def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None) -> Path:
-    """Write the ledger, the notebook pages, the report's figures and `report.html` beside the plan.
+    """Write the ledger, its page, the notebook pages, the report's figures and `report.html` beside the plan.
 
     Parameters
     ----------
@@ -91,18 +87,13 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     _write(style, rules)
     render_pages(results, repeats, root / "pages", template=TEMPLATES / "notebook", report=report, style=style)
     sections = build_sections(materials.values())
-    script = (TEMPLATES / "ledger.js").read_text(encoding="utf-8")
+    render_ledger(ledger, materials, studies, links, root)
     html = _load_template(links).render(
         version=__version__,
         style=rules,
-        script=script,
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sentence=summarise(results, ledger.entries),
         trouble=describe_trouble(results),
         differing=[name for name, repeat in repeats.items() if repeat.state == "differs"],
-        verdicts=list_verdicts(ledger.figures),
-        ledger=[ledger_row(entry, materials[entry.study], links) for entry in ledger.figures],
-        logs=_list_logs(ledger, studies, links),
         causes=tabulate_causes(ledger.entries) if ledger.entries else None,
         power=tabulate_power(ledger, studies),
         family=tabulate_family(materials.values()),
@@ -127,18 +118,11 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     return report
 
 
-def _list_logs(ledger: Ledger, studies: Mapping[str, Study], links: Links) -> list[dict[str, Any]]:
-    rows: dict[tuple[str, str], list[Entry]] = {}
-    for entry in ledger.rows:
-        rows.setdefault((entry.study, str(entry.log)), []).append(entry)
-    return [{"study": studies[log.study].short, **log_row(log, rows[log.study, log.id], links)} for log in ledger.logs]
-
-
 def _save_manifest(
     plan: Mapping[str, Any], root: Path, studies: Mapping[str, Study], materials: Sequence[Path]
 ) -> None:
     """Write what the report was made from, and what belongs to it, so that the workflow can tell whether it is up to date."""
-    made = [root / file for file in ("report.html", "ledger.json", "ledger.csv", "errata.csv")]
+    made = [root / file for file in ("report.html", "ledger.html", "ledger.json", "ledger.csv", "errata.csv")]
     made += [file for folder in ("pages", "figures") for file in (root / folder).rglob("*") if file.is_file()]
     outputs = {str(file.relative_to(root)): sha256(file) for file in sorted(made)}
     made_from = describe_report(plan, root, studies.values(), materials)
