@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from bs4 import BeautifulSoup
 from made_cells import finish_cell, make_cell, write_plan
 from made_studies import write, write_study
 
+from gradlab.engine.ledger import Entry
 from gradlab.engine.study import Cell, Study
 from gradlab.report.build import render_report
 
@@ -20,6 +22,19 @@ def describe_study(name: str) -> Study:
     """Return what a made study is called: `slopes` is Slopes, in short."""
     title = name.capitalize()
     return Study(f"{title} of functions", title, f"What are {name}?", f"Notes on {name}", name)
+
+
+def make_entry(**given: Any) -> Entry:
+    """Return an entry of the ledger with the given fields, all others None."""
+    known = {
+        "study": "slopes",
+        "claim": "a slope",
+        "origin": "printed",
+        "published": "0.5",
+        "verdict": "exact",
+        "note": "",
+    }
+    return Entry(**dict.fromkeys(field.name for field in fields(Entry)) | known | {"cells": []} | given)
 
 
 class MadeReport:
@@ -108,6 +123,11 @@ class MadeReport:
     def read_page(self, key: str) -> BeautifulSoup:
         """Return the page of a cell's notebook, parsed."""
         return BeautifulSoup((self.root / f"pages/{key}.html").read_text(encoding="utf-8"), "html.parser")
+
+    def read_ledger(self) -> dict[str, list[str]]:
+        """Return the texts of the ledger's rows, by their ids, as it was rendered with the report."""
+        page = BeautifulSoup((self.root / "ledger.html").read_text(encoding="utf-8"), "html.parser")
+        return {row["id"]: [cell.get_text() for cell in row.select("th, td")] for row in page.select("tbody tr")}
 
     @property
     def command(self) -> list[str]:

@@ -1,12 +1,11 @@
 """What the report's first screen says, from made entries and results."""
 
-from dataclasses import fields
-
 import pytest
 from made_cells import finish_cell, write_plan
 from made_report import describe_study
+from made_report import make_entry as entry
 
-from gradlab.engine.ledger import Entry, Ledger, LogEntry
+from gradlab.engine.ledger import Ledger, LogEntry
 from gradlab.engine.results import load_results
 from gradlab.engine.study import discover
 from gradlab.engine.verify import Repeat
@@ -22,12 +21,6 @@ from gradlab.report.overview import (
     tabulate_causes,
     tabulate_power,
 )
-
-
-def entry(**given):
-    """An entry with the given fields, all others None."""
-    known = {"study": "slopes", "claim": "a slope", "published": "0.5", "verdict": "exact", "note": "", "cells": []}
-    return Entry(**dict.fromkeys(field.name for field in fields(Entry)) | known | given)
 
 
 def as_typed(texts):

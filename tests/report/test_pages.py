@@ -48,7 +48,7 @@ def test_a_page_opens_with_its_study_its_cell_and_its_run(study):
     assert page.title.get_text() == "jump, published – Slopes of functions"
     assert [(link.get_text(), link["href"]) for link in page.select("header nav a")] == [
         ("Report", "../../../report.html"),
-        ("Slopes of functions", "../../../studies/slopes.html"),
+        ("Slopes of functions", "../../slopes.html"),
     ]
     assert page.h1.get_text() == "jump published protocol"
     said = " ".join(page.select_one("header p").get_text().split())

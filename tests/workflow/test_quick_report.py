@@ -112,7 +112,7 @@ def test_the_first_screen_says_what_was_found_and_shows_every_number(
     )
     key = {item.split()[0]: item for item in page.locator(".key li").all_inner_texts()}
     for verdict, count in counts.items():
-        assert not count or f" {count:,} " in lead and key[verdict.split()[0]].endswith(f"{count:,}")
+        assert not count or (f" {count:,} " in lead and key[verdict.split()[0]].endswith(f"{count:,}"))
     findings = page.locator(".findings li")
     assert (
         3 <= findings.count() <= 7
@@ -269,6 +269,33 @@ def test_every_number_of_ours_leads_to_its_notebook_its_manifest_and_the_data(re
             for name, digest in data.items():
                 assert digest in documents[target].find(id="origin").get_text()
                 assert digest in article.find(id=f"data-{Path(name).parent.name}").find_next("p").get_text()
+
+
+# The ledger -----------------------------------------------------------------------------------------
+
+
+def test_every_printed_number_has_a_row_in_the_ledger(root, documents, numbers):
+    document = documents[(root / "ledger.html").resolve()]
+    rows = {row["id"]: row for row in document.select("tbody tr:not(.log)")}
+    assert len(rows) == len(numbers)
+    for entry in numbers:
+        row = rows[f"figure-{entry.study}-{entry.id}"]
+        assert row.th.get_text() == entry.claim
+        published, verdict, cause = (next(row.select("td")[place].strings) for place in (2, 5, 6))
+        assert (published, verdict, cause) == (entry.published, entry.verdict, entry.cause)
+    assert (root / "ledger.html").stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_ledger_is_accessible_and_does_not_scroll_sideways(root, open_page, project, scheme, width):
+    page = open_page(root / "ledger.html", width=width, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert find_violations(page) == []
+    assert page.said == []
+    screenshots = project / "results/test"
+    screenshots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=screenshots / f"ledger-{scheme}-{width}.png")
 
 
 # Readers -------------------------------------------------------------------------------------------

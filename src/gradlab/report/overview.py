@@ -1,20 +1,17 @@
-"""The report's first screen: what was run, how the published figures fared, and where we differ."""
+"""The report's first screen: what was run, how the published numbers fared, and where we differ."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
 
 from gradlab.engine.figures import CAUSES, load_deviations
-from gradlab.engine.ledger import Entry, Ledger, LogEntry, count_verdicts
-from gradlab.engine.material import Material
+from gradlab.engine.ledger import Entry, Ledger, count_verdicts
 from gradlab.engine.results import CellResult
 from gradlab.engine.study import Study
-from gradlab.engine.verdicts import POWER, VERDICTS, print_like
+from gradlab.engine.verdicts import POWER, VERDICTS
 from gradlab.engine.verify import Repeat
 from gradlab.report.blocks import Cited, Table
-from gradlab.report.links import Links
 from gradlab.report.text import print_figure
 
 SYMBOLS = {"exact": "=", "reproduced": "≈", "compatible": "~", "not reproduced": "≠", "not run": "–"}
@@ -71,73 +68,9 @@ def summarise_repeats(repeats: Mapping[str, Repeat]) -> str:
     return "; ".join(parts) + "."
 
 
-def ledger_row(entry: Entry, material: Material, links: Links) -> dict[str, Any]:
-    """Return what the ledger's table shows of one figure."""
-    corrected = [cell.name for cell in material.corrected(entry.id)]
-    ours, detail = print_reproduced(entry)
-    return {
-        "entry": entry,
-        "study": material.study.short,
-        "ours": ours,
-        "detail": detail,
-        "value": mean_of(entry),
-        "origin": links.origin(entry.cells) if entry.cells else None,
-        "difference": _print_difference(entry.difference),
-        "order": VERDICTS.index(entry.verdict),
-        "symbol": SYMBOLS[entry.verdict],
-        "reason": _explain(entry),
-        "power": "" if entry.power is None else f"{entry.power:.2f}",
-        "read": _ORIGINS[entry.origin],
-        "corrected": print_corrected(entry),
-        "corrected_origin": links.origin(corrected) if entry.corrected_n is not None else None,
-    }
-
-
-_ORIGINS = {
-    "printed": "",
-    "text": "read in the text",
-    "plot": "read off a plot",
-    "formula": "by its formula, not transcribed",
-}
-
-
-def _explain(entry: Entry) -> str:
-    """Return the evidence of a verdict; a figure that is read off a log has that of the log, which stands there."""
-    if entry.verdict == "exact":
-        return ""
-    note = (
-        f"as the log {entry.log}, see below" if entry.rule == "follows" and entry.verdict != "not run" else entry.note
-    )
-    return "; ".join(filter(None, [note, entry.why if entry.verdict != "not run" else None]))
-
-
-def log_row(log: LogEntry, rows: Sequence[Entry], links: Links) -> dict[str, Any]:
-    """Return what the ledger shows of one log: its verdict, and a table of its numbers, published and ours."""
-    by_place: dict[str, dict[str, Entry]] = {}
-    for entry in rows:
-        place, _, column = entry.id.removeprefix(f"{log.id}.").partition(".")
-        by_place.setdefault(place.partition("_")[2], {})[column] = entry
-    columns = list(dict.fromkeys(column for cells in by_place.values() for column in cells))
-    return {
-        "log": log,
-        "symbol": SYMBOLS[log.verdict],
-        "power": "" if log.power is None else f"{log.power:.2f}",
-        "origin": links.origin(rows[0].cells) if rows and rows[0].cells else None,
-        "counts": ", ".join(f"{number} {verdict}" for verdict, number in log.verdicts.items()),
-        "index": rows[0].id.removeprefix(f"{log.id}.").partition("_")[0] if rows else "",
-        "columns": [column.replace("_", " ") for column in columns],
-        "rows": [
-            (
-                place,
-                [(cells[column].published, _print_like(cells[column]), cells[column].verdict) for column in columns],
-            )
-            for place, cells in by_place.items()
-        ],
-    }
-
-
-def _print_like(entry: Entry) -> str:
-    return "–" if entry.reproduced is None else print_like(entry.reproduced, entry.published)
+def list_verdicts(entries: Sequence[Entry]) -> list[tuple[str, str, int]]:
+    """Return symbol, verdict and number of the verdicts that occur."""
+    return [(SYMBOLS[verdict], verdict, number) for verdict, number in count_verdicts(entries).items() if number]
 
 
 def tabulate_causes(entries: Sequence[Entry]) -> Table:
@@ -222,12 +155,6 @@ def _print_interval(low: float, high: float) -> str:
 
 def _print_number(runs: int) -> str:
     return f"n{_UNBROKEN}={_UNBROKEN}{runs}"
-
-
-def _print_difference(difference: float | None) -> str:
-    if difference is None:
-        return "–"
-    return f"{difference:+.0f}" if abs(difference) >= 100 else f"{difference:+.2g}" if difference else "0"
 
 
 def list_differences(entries: Sequence[Entry], studies: Mapping[str, Study]) -> list[Table]:

@@ -118,7 +118,7 @@ def render_pages(
             repeat=repeat,
             error=next((output for cell in cells for output in cell.outputs if output.kind == "error"), None),
             report=_link(page, report),
-            section=_link(page, report.parent / f"studies/{result.study}.html"),
+            section=_link(page, folder / f"{result.study}.html"),
             style=_link(page, style),
             source=_link(page, notebook),
             measured=_tabulate_results(result, published.get(result.study, {})),
