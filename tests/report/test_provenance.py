@@ -36,6 +36,7 @@ def study(tmp_path):
             wall_seconds=seconds,
             started=f"2026-01-01T{started}+00:00",
             git={"commit": commit, "dirty": commit == "def"},
+            machine={"cpu": "made", "cores": 2, "system": "made", "threads": 1, "gpu": "made GPU" if inputs else None},
             rounding={"asked": None, "measured": {"torch": {"capability": "AVX2"}} if inputs else {}},
         )
     plan = write_plan(tmp_path / "results", cells)
@@ -56,6 +57,7 @@ def test_cost_is_added_up_by_study_and_protocol(study):
     assert facts["last cell ended"] == "2026-01-01 13:30 UTC"
     assert facts["processor"] == "made, 2 cores"
     assert facts["torch capability"] == "AVX2"  # of the cells that imported it
+    assert facts["GPU"] == "made GPU"  # of those that used one
 
 
 @pytest.mark.parametrize(

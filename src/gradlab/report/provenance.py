@@ -28,7 +28,7 @@ def measure_cost(results: Mapping[str, CellResult], studies: Mapping[str, Study]
     ended = [
         start + timedelta(seconds=result.manifest["wall_seconds"]) for start, result in zip(started, done, strict=True)
     ]
-    gpus = [gpu["name"] for r in done if (gpu := r.manifest["machine"].get("gpu"))]
+    gpus = [gpu for r in done if (gpu := r.manifest["machine"].get("gpu"))]
     machine = [
         ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
         ["last cell ended", f"{max(ended):%Y-%m-%d %H:%M} UTC"],
