@@ -178,7 +178,15 @@ def test_holds_the_report_the_planned_cells_and_the_project_and_nothing_else(stu
     pages = {f"pages/{name}" for name in files_below(study / "results/pages") if name != ".snakemake_timestamp"}
     assert pages >= {"pages/style.css", *(f"pages/made/published/{cell}.html" for cell in ("one", "two"))}
     figures = {f"figures/{name}" for name in files_below(study / "results/figures")}
-    results = {"plan.json", "report.html", "ledger.json", "ledger.csv", "errata.csv", "data/fashion_mnist/dataset.json"}
+    results = {
+        "plan.json",
+        "report.html",
+        "ledger.html",
+        "ledger.json",
+        "ledger.csv",
+        "errata.csv",
+        "data/fashion_mnist/dataset.json",
+    }
     results |= {f"logs/{FAILED}.ipynb", *pages, *figures}
     expected = {METADATA, *cell, *(f"results/{name}" for name in results)}
     generated = ("__pycache__", "egg-info", ".ipynb_checkpoints", "results/", "tests/")
@@ -512,14 +520,12 @@ def test_the_comparison_with_a_second_run_is_packed_and_described(copied, tmp_pa
 
 @pytest.mark.parametrize(
     "page, gone",
-    [("report.html", "pages/made/published/two.html"), ("pages/made/published/one.html", "pages/style.css")],
+    [("pages/made.html", "pages/made/published/two.html"), ("pages/made/published/one.html", "pages/style.css")],
 )
 def test_pages_whose_links_lead_nowhere_are_not_packed(copied, tmp_path, capsys, page, gone):
-    for other in Path("results/pages/made").rglob("*.html"):
+    for other in Path("results").rglob("*.html"):
         if other != Path("results", page):
-            other.unlink()
-    if page != "report.html":
-        Path("results/report.html").write_text("<p>No link</p>")
+            other.write_text("<p>No link</p>")
     Path("results", gone).unlink(missing_ok=True)
     assert main([str(PLAN), "--to", str(tmp_path / "study.zip")]) == 1
     message = capsys.readouterr().err

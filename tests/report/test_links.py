@@ -38,9 +38,9 @@ def test_few_seeds_are_named_one_by_one(tmp_path):
 
 def test_a_number_of_one_cell_leads_to_its_page_and_one_of_several_to_their_gallery(links):
     assert links.origin([CELLS[0]]) == "pages/slopes/published/coarse-0.html"
-    assert links.origin(CELLS[:3]) == "#cells-slopes-published-coarse-n"
-    assert links.origin(CELLS[:4]) == "#cells-slopes"
-    assert links.origin([CELLS[-1]]) == "#cells-areas-corrected-search-n"
+    assert links.origin(CELLS[:3]) == "pages/slopes.html#cells-slopes-published-coarse-n"
+    assert links.origin(CELLS[:4]) == "pages/slopes.html#cells"
+    assert links.origin([CELLS[-1]]) == "pages/areas.html#cells-areas-corrected-search-n"
     assert links.origin(["not/planned/here"]) is None
 
 
@@ -51,7 +51,7 @@ def test_every_family_has_a_place_of_its_own(links):
 
 def test_evidence_is_named_by_family(links):
     assert links.evidence([*CELLS[:4], CELLS[5]]) == [
-        ("published coarse-0 … 2", "#cells-slopes-published-coarse-n"),
+        ("published coarse-0 … 2", "pages/slopes.html#cells-slopes-published-coarse-n"),
         ("published coarse", "pages/slopes/published/coarse.html"),
         ("published 1", "pages/areas/published/1.html"),
     ]

@@ -27,14 +27,14 @@ def as_typed(texts):
     return tuple(text.replace("\N{NO-BREAK SPACE}", " ") for text in texts)
 
 
-def test_one_sentence_counts_cells_and_verdicts(tmp_path):
+def test_two_sentences_count_cells_and_verdicts(tmp_path):
     (tmp_path / "slopes/published/jump").mkdir(parents=True)
     finish_cell(tmp_path / "slopes/published/jump", {})
     results = load_results(write_plan(tmp_path, {"slopes/published/jump": {}, "slopes/published/power": {}}))
     verdicts = ["exact"] * 3 + ["reproduced"] * 2 + ["compatible", "not reproduced", "not reproduced", "not run"]
     assert summarise(results, [entry(verdict=verdict) for verdict in verdicts]) == (
-        "1 of 2 planned cells ran; of 9 published numbers, 3 are the same to the last printed digit, 2 are reproduced, 1 is "
-        "compatible with ours (by a rule that refuses less than 80 % of other runs), 2 are not reproduced, and 1 was not "
+        "1 of 2 planned experiments ran again, each in a notebook of its own. Of the 9 numbers that the notebooks print, 3 are "
+        "the same to the last printed digit, 2 are reproduced, 1 is compatible with ours, 2 are not reproduced and 1 was not "
         "compared."
     )
     assert describe_trouble(results) == "1 missing (slopes/published/power)"

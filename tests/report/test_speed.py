@@ -88,14 +88,14 @@ def render(made):
 def test_the_report_shows_the_benchmarks_as_text(render, save, made):
     assert render(save(changed(title="<b>bold</b>"))) == 0
     document = BeautifulSoup((made.root / "report.html").read_text(encoding="utf-8"), "html.parser")
-    assert "<b>bold</b>" in document.select_one("#speed table").get_text()
-    assert document.select("nav a[href='#speed']")
+    assert "<b>bold</b>" in document.select_one("#cost").get_text()
+    assert document.select_one("#cost h2").get_text() == "Cost and speed"
 
 
 @pytest.mark.parametrize("name", [None, "missing.json"])
 def test_without_benchmarks_the_report_has_no_such_section(name, render, made, tmp_path):
     assert render(name and tmp_path / name) == 0
-    assert "speed" not in (made.root / "report.html").read_text(encoding="utf-8")
+    assert "Cost and speed" not in (made.root / "report.html").read_text(encoding="utf-8")
 
 
 def test_benchmarks_that_are_damaged_are_one_line(render, tmp_path, capsys):

@@ -137,6 +137,7 @@ def _section_context(section: Section, material: Material, links: Links) -> dict
         "study": section.study,
         "headlines": section.headlines,
         "conclusions": section.conclusions,
+        "ran": any(cell.status == "done" for cell in material.results.values()),
         "lead": section.lead,
         "addresses": address_plots(section, links),
         "principal": [_principal_row(entry, links) for entry in section.principal],

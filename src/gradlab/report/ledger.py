@@ -79,7 +79,7 @@ def _figure_row(entry: Entry, material: Material, links: Links) -> dict[str, Any
         entry,
         ours=ours,
         detail=detail,
-        origin=links.origin(entry.cells),
+        origin=links.origin(entry.cells) if entry.reproduced is not None else None,
         reason=_join(entry.why if followed else _explain(entry, entry.why)),
         followed=entry.log if followed else None,
         corrected=_join(*print_corrected(entry), separator=" ") if corrected else "",

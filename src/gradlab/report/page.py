@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gradlab import __version__
 from gradlab.files import atomic_path
 from gradlab.report.links import Links
+from gradlab.report.svg import SCHEME
 from gradlab.report.text import print_figure
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -35,7 +36,7 @@ def render_page(file: Path, template: str, links: Links, *, scripts: Sequence[st
     script = "".join(map(read_template, scripts))
     html = environment.get_template(template).render(
         version=__version__,
-        style=read_template("style.css"),
+        style=read_template("style.css") + SCHEME,
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         **context,

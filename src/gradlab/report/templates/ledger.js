@@ -89,13 +89,22 @@
     filter();
   };
 
+  history.scrollRestoration = "manual";
+
+  // Rows out of sight have an estimated height, and move what is below them once they are laid out: so once more in the next frames.
+  const showTarget = (row, times) => {
+    if (!row || times === 0) return;
+    row.scrollIntoView({ block: "center" });
+    requestAnimationFrame(() => showTarget(row, times - 1));
+  };
+
   const read = () => {
     const state = new URLSearchParams(location.hash.startsWith("#?") ? location.hash.slice(2) : "");
     for (const { box, value } of boxes) box.checked = state.getAll(box.name).includes(value);
     form.elements.text.value = state.get("text") ?? "";
     order = orders.includes(state.get("sort")) ? state.get("sort") : "";
     show();
-    if (!location.hash.startsWith("#?")) document.querySelector("tr:target")?.scrollIntoView();
+    if (!location.hash.startsWith("#?")) showTarget(document.querySelector("tr:target"), 4);
   };
 
   // Each change is a step back, what is typed at once is one.
