@@ -89,8 +89,6 @@
     filter();
   };
 
-  history.scrollRestoration = "manual";
-
   // Rows out of sight have an estimated height, and move what is below them once they are laid out: so once more in the next frames.
   const showTarget = (row, times) => {
     if (!row || times === 0) return;
@@ -104,7 +102,7 @@
     form.elements.text.value = state.get("text") ?? "";
     order = orders.includes(state.get("sort")) ? state.get("sort") : "";
     show();
-    if (!location.hash.startsWith("#?")) showTarget(document.querySelector("tr:target"), 4);
+    if (!location.hash.startsWith("#?")) showTarget(document.getElementById(decodeURIComponent(location.hash.slice(1))), 4);
   };
 
   // Each change is a step back, what is typed at once is one.
@@ -138,6 +136,7 @@
     read();
   });
   addEventListener("hashchange", read);
+  addEventListener("load", read); // after the browser has scrolled by its estimates
   form.hidden = false;
   read();
 })();
