@@ -70,7 +70,7 @@ def test_the_report_shows_the_failed_cell_and_links_its_traceback(broken, name):
     copy, _, _ = broken
     report = (copy.root / "results/tiny/report.html").read_text(encoding="utf-8")
     assert f"3 failed ({FIRST}, " in report
-    assert f'href="pages/{name}.html"' in report
+    assert f'href="../pages/{name}.html"' in (copy.root / "results/tiny/pages/tiny.html").read_text(encoding="utf-8")
     page = (copy.root / f"results/tiny/pages/{name}.html").read_text(encoding="utf-8")
     assert SAID[name].partition(": ")[2].strip() in page
     ledger = copy.read("results/tiny/ledger.json")["figures"]

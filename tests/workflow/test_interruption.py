@@ -132,4 +132,5 @@ def test_the_report_says_of_every_cell_that_it_gave_the_same_bytes_twice(interru
     copy.snakemake()
     report = (copy.root / "results/tiny/report.html").read_text(encoding="utf-8")
     assert "12 of 12" in BeautifulSoup(report, "html.parser").find(id="repeats").find_next("p").get_text()
-    assert report.count("repeated: same bytes") == 12
+    page = (copy.root / "results/tiny/pages/tiny.html").read_text(encoding="utf-8")
+    assert page.count("repeated: same bytes") == 12

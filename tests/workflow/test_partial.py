@@ -30,7 +30,7 @@ def test_a_report_is_rendered_whatever_is_missing(results, absent):
         shutil.rmtree(results / name)
     report = render(results).read_text(encoding="utf-8")
     assert missing
-    assert f"{len(CELLS) - len(missing)} of {len(CELLS)} planned cells ran" in report
+    assert f"{len(CELLS) - len(missing)} of {len(CELLS)} planned experiments ran again" in report
     assert f"{len(missing)} missing ({missing[0]}" in report
 
 
@@ -59,13 +59,17 @@ def damaged(results):
 def test_what_failed_is_missing_or_stale_is_marked_and_no_old_number_shown(damaged, open_page, project, scheme):
     report = render(damaged)
     page = open_page(report, color_scheme=scheme)
-    assert page.locator(".lead").inner_text().startswith("9 of 12 planned cells ran")
+    assert page.locator(".lead").inner_text().startswith("9 of 12 planned experiments ran again")
+    assert find_violations(page) == []
+    screenshots = project / "results/test"
+    screenshots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=screenshots / f"report-damaged-{scheme}.png", full_page=True)
     trouble = page.locator(".trouble").inner_text()
+    page = open_page(report.with_name("pages") / "tiny.html", color_scheme=scheme)
     for state, name in (("failed", FAILED), ("missing", MISSING), ("stale", STALE)):
         assert f"1 {state} ({name})" in trouble
-        study, _, cell = name.split("/")
-        tile = page.locator(f"#{study} .family li:has(.status.{state})")
-        assert tile.locator(".tile").inner_text() == cell
+        tile = page.locator(f".family li:has(.status.{state})")
+        assert tile.locator(".tile").inner_text() == name.split("/")[2]
         assert state in tile.locator(".status").inner_text()
     assert "planned is 2.75" in page.locator(".family li:has(.status.stale)").inner_text()
     ledger = open_page(report.with_name("ledger.html"), color_scheme=scheme)
@@ -73,9 +77,6 @@ def test_what_failed_is_missing_or_stale_is_marked_and_no_old_number_shown(damag
         cells = ledger.locator("tbody tr", has=ledger.get_by_text(claim, exact=True)).locator("td").all_text_contents()
         assert (cells[3], cells[5]) == ("–", "not run")
     assert find_violations(page) == []
-    screenshots = project / "results/test"
-    screenshots.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=screenshots / f"report-damaged-{scheme}.png", full_page=True)
     page.get_by_role("link", name="traceback").click()
     assert page.locator("#error").inner_text().strip().endswith("ValueError: broken on purpose")
     assert find_violations(page) == []
@@ -98,10 +99,12 @@ def test_nothing_half_rendered_takes_the_place_of_a_report(damaged, monkeypatch)
 def test_a_damaged_manifest_is_named_at_its_cell_and_breaks_nothing_else(results, open_page, scheme):
     manifest = results / STALE / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:500])
-    page = open_page(render(results), color_scheme=scheme)
-    assert page.locator(".lead").inner_text().startswith("11 of 12 planned cells ran")
+    report = render(results)
+    page = open_page(report, color_scheme=scheme)
+    assert page.locator(".lead").inner_text().startswith("11 of 12 planned experiments ran again")
     assert page.locator(".trouble").inner_text() == f"Not complete: 1 stale ({STALE})."
-    tile = page.locator("#tiny .family li:has(.status.stale)")
+    page = open_page(report.with_name("pages") / "tiny.html", color_scheme=scheme)
+    tile = page.locator(".family li:has(.status.stale)")
     assert "its manifest cannot be read" in tile.inner_text()
     tile.locator("a.tile").click()
     assert "its manifest cannot be read" in page.locator(".trouble").inner_text()

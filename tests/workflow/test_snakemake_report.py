@@ -16,9 +16,10 @@ OVERVIEW = "Published against reproduced"
 PROTOCOLS = {"published": "as published", "corrected": "corrected"}
 SUMMARY = {
     "report.html": "1. Report",
-    "ledger.csv": "2. Ledger (CSV)",
-    "ledger.json": "3. Ledger and errata (JSON)",
-    "errata.csv": "4. Errata (CSV)",
+    "ledger.html": "2. Ledger",
+    "ledger.csv": "3. Ledger (CSV)",
+    "ledger.json": "4. Ledger and errata (JSON)",
+    "errata.csv": "5. Errata (CSV)",
 }
 # What the page says of its own libraries, whatever it shows.
 OWN_NOISE = ("cdn.tailwindcss.com should not be used in production", "The input spec uses Vega-Lite v3")

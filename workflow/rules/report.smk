@@ -9,7 +9,7 @@ report: "../report/captions/study.rst"  # what `snakemake --report` opens with
 
 
 # What takes all cells together, in the order in which `snakemake --report` shows it.
-SUMMARY = ("report.html", "ledger.csv", "ledger.json", "errata.csv")
+SUMMARY = ("report.html", "ledger.html", "ledger.csv", "ledger.json", "errata.csv")
 
 
 def report_file(file):
@@ -31,7 +31,7 @@ rule report:
         cells_in_report,
     output:
         report=report_file("report.html"),
-        tables=[report_file(file) for file in ("ledger.html", "ledger.json", "ledger.csv", "errata.csv")],
+        tables=[report_file(file) for file in SUMMARY[1:]],
         folders=[directory(RESULTS / "pages"), directory(RESULTS / "figures")],
         manifest=RESULTS / "manifest.json",
     resources:

@@ -244,6 +244,8 @@ def _print_metric(result: CellResult, metric: str) -> _Value:
     value, seeds = result.metrics.get(metric), result.planned.replicates
     if not isinstance(value, list):
         return _Value("–" if value is None else print_figure(value))
+    if not value:
+        return _Value("none")
     whole = ", ".join("–" if item is None else print_figure(item) for item in value)
     if len(value) != len(seeds) or not all(item is None or type(item) in (int, float) for item in value):
         return _fold(whole, len(value))
