@@ -84,6 +84,13 @@ def test_runs_under_several_seeds_are_a_mean_with_its_interval_and_each_is_kept(
     assert read_table(results)[0][2] == "-1729"
 
 
+def test_a_list_without_a_value_says_so(study):
+    study.finish(JUMP, {**METRICS, "jump.moves": []})
+    study.render()
+    rows = read_table(study.read_page(JUMP).find(id="results"))
+    assert ["jump.moves", "none"] in [row[:2] for row in rows]
+
+
 @pytest.mark.parametrize("state", ["failed", "stale"])
 def test_a_cell_that_is_not_done_shows_no_results(study, state):
     if state == "failed":

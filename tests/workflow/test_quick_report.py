@@ -159,7 +159,7 @@ def test_the_contents_stay_in_view_and_say_where_one_is(report, open_page):
         assert page.locator(".contents details").bounding_box()["y"] == 0
         assert -1 <= page.locator(f"#{place}").bounding_box()["y"] < 900
     page.mouse.wheel(0, -100_000)
-    page.wait_for_function("document.querySelector('.contents [aria-current]').textContent === 'Findings'")
+    page.wait_for_function("() => document.querySelector('.contents [aria-current]').textContent === 'Findings'")
 
 
 def test_on_a_narrow_screen_the_contents_are_folded_and_fold_again(report, open_page):

@@ -350,7 +350,7 @@ def save_ledger(
     save_json(folder / "ledger.json", {"figures": figures, "logs": logs, "errata": errors, "comparisons": comparisons})
     for name, rows in (("ledger", figures), ("errata", errors)):
         with atomic_path(folder / f"{name}.csv") as temporary:
-            pd.DataFrame(rows).to_csv(temporary, index=False, lineterminator="\n")
+            pd.DataFrame(rows, dtype=object).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def load_ledger(json_file: Path) -> list[Entry]:

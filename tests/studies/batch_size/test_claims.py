@@ -116,14 +116,14 @@ def test_seeds_that_never_get_there_are_compared_by_rank_and_counted(make_materi
 def test_the_rates_found_are_held_against_the_published_ones_under_the_same_seeds(sentences, small, word):
     cells = made_cells(PASSES, {1: small, 16: [0.85, 0.84, 0.85]}, {1: [0.84, 0.85, 0.85], 16: [0.84, 0.85, 0.85]})
     # At batch size 16: +0.01, −0.01, 0.
-    others = "no different that these seeds could tell at batch size 16 (n = 3)."
+    others = "not told apart at batch size 16 (n = 3)."
     assert f"is {word} at batch size 1 (n = 3); {others}" in sentences(cells)
 
 
 def test_no_conclusion_rests_on_an_unadjusted_interval(sentences):
     """−0.04 ± 0.0248 excludes 0 alone, at p = 0.0202; as the second of five comparisons it is held against 5 % / 4."""
     found, published = {1: [0.80, 0.81, 0.80], 16: SAME[16]}, {1: [0.84, 0.84, 0.85], 16: [0.84, 0.85, 0.84]}
-    assert "no different that these seeds could tell at batch size 1, 16 (n = 3)" in sentences(
+    assert "not told apart at batch size 1, 16 (n = 3)" in sentences(
         made_cells(PASSES, found, published)
     )
 

@@ -205,7 +205,7 @@ def _batch_size_accuracy(material: Material) -> str | None:
     found = {
         1: "higher",
         -1: "lower",
-        0: "no different that these seeds could tell",
+        0: "not told apart",
         None: "not to be judged by so few runs",
     }
     parts = []
