@@ -132,7 +132,7 @@ def _show_metrics(material: Material, done: Sequence[CellResult]) -> list[Block]
 def _is_number(cell: CellResult, metric: str) -> bool:
     """Whether a metric is a number, or one for each seed of its cell."""
     value = cell.metrics.get(metric)
-    several = isinstance(value, list) and len(value) == len(cell.planned.replicates)
+    several = isinstance(value, list) and len(value) == len(cell.planned.replicates) > 0
     values = value if several else [value]
     return all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
 

@@ -123,9 +123,7 @@ def test_the_rates_found_are_held_against_the_published_ones_under_the_same_seed
 def test_no_conclusion_rests_on_an_unadjusted_interval(sentences):
     """−0.04 ± 0.0248 excludes 0 alone, at p = 0.0202; as the second of five comparisons it is held against 5 % / 4."""
     found, published = {1: [0.80, 0.81, 0.80], 16: SAME[16]}, {1: [0.84, 0.84, 0.85], 16: [0.84, 0.85, 0.84]}
-    assert "not told apart at batch size 1, 16 (n = 3)" in sentences(
-        made_cells(PASSES, found, published)
-    )
+    assert "not told apart at batch size 1, 16 (n = 3)" in sentences(made_cells(PASSES, found, published))
 
 
 @pytest.mark.parametrize(
