@@ -142,6 +142,17 @@ pathlib.Path("transport").write_text(transport)
     assert (tmp_path / "transport").read_text() == "ipc"
 
 
+def test_what_a_notebook_leaves_for_its_end_is_done(run, write_notebook, tmp_path):
+    leave = """
+import atexit, pathlib, tempfile
+held = tempfile.TemporaryDirectory(dir=".", prefix="held-")
+atexit.register(pathlib.Path("left").write_text, "done")
+"""
+    run(write_notebook(leave, EMPTY_RESULTS))
+    assert (tmp_path / "left").read_text() == "done"
+    assert not list(tmp_path.glob("held-*"))
+
+
 def test_cells_side_by_side_in_one_folder_do_not_meet(write_notebook, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     notebook = write_notebook("import time\ntime.sleep(1)", WRITE_RESULTS, parameters=PARAMETERS)

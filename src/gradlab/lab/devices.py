@@ -73,7 +73,8 @@ def prepare_device(device: str) -> "torch.device":
 
     if device not in ("cpu", "cuda"):
         raise ValueError(f"device is {device!r}; expected cpu or cuda")
-    torch.use_deterministic_algorithms(True)
+    # As `use_deterministic_algorithms` does, which imports torch's compiler as well: that takes a second.
+    torch.set_deterministic_debug_mode("error")
     if device == "cpu":
         return torch.device("cpu")
     check_device(device)
