@@ -104,7 +104,10 @@ def test_deciding_does_not_import_torch(project):
 
 
 def test_setting_up_the_cpu_imports_no_compiler(project):
-    program = "import sys; from gradlab.lab import devices; devices.prepare_device('cpu'); sys.exit('torch._inductor' in sys.modules)"
+    program = (
+        "import sys; from gradlab.lab import devices; devices.prepare_device('cpu'); "
+        "sys.exit('torch._inductor' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(project / "src")})
     assert done.returncode == 0
 
