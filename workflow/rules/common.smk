@@ -20,7 +20,7 @@ except SurroundingsError as error:
 
 from gradlab.data import DATASETS
 from gradlab.engine.manifest import find_outdated
-from gradlab.engine.plan import is_rendered, metrics_of
+from gradlab.engine.plan import REPORT, is_rendered, metrics_of
 from gradlab.engine.run import DATA, REFUSALS, begin, plan_run
 from gradlab.engine.schedule import Schedule
 from gradlab.engine.study import PROTOCOLS

@@ -8,14 +8,10 @@ RENDER_REPORT = "{PYTHON} gradlab.report.build {PLAN_FILE:q} --data {DATA:q} --b
 report: "../report/captions/study.rst"  # what `snakemake --report` opens with
 
 
-# What takes all cells together, in the order in which `snakemake --report` shows it.
-SUMMARY = ("report.html", "ledger.html", "ledger.csv", "ledger.json", "errata.csv")
-
-
 def report_file(file):
-    """One of these files, marked for `snakemake --report`, which sorts them by their titles."""
+    """A file that takes all cells together, marked for `snakemake --report`, which sorts them by their titles."""
     caption, title = find_caption(file)
-    labels = {"shows": f"{SUMMARY.index(file) + 1}. {title}"}
+    labels = {"shows": f"{REPORT.index(file) + 1}. {title}"}
     return report(RESULTS / file, caption=caption, category=category_of(OVERVIEW), labels=labels)
 
 
@@ -31,7 +27,7 @@ rule report:
         cells_in_report,
     output:
         report=report_file("report.html"),
-        tables=[report_file(file) for file in SUMMARY[1:]],
+        tables=[report_file(file) for file in REPORT[1:]],
         folders=[directory(RESULTS / "pages"), directory(RESULTS / "figures")],
         manifest=RESULTS / "manifest.json",
     resources:

@@ -17,8 +17,8 @@ from gradlab.engine.sources import PACKAGE, imported_packages, imported_sources
 from gradlab.engine.study import OUTPUT, Cell, Study, StudyError, cell_as_json, discover
 from gradlab.files import sha256
 
-# What the report writes beside its folders.
-REPORT = ("report.html", "ledger.html", "ledger.json", "ledger.csv", "errata.csv")
+# What the report writes beside its folders, in the order in which `snakemake --report` shows it.
+REPORT = ("report.html", "ledger.html", "ledger.csv", "ledger.json", "errata.csv")
 # Modules of a study that the report imports, and no notebook.
 _TOLD = ("study", "claims", "section")
 

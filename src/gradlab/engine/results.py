@@ -137,6 +137,14 @@ def collect_runs(cells: Iterable[CellResult], metric: str) -> dict[int | None, f
     return runs
 
 
+def is_number(cell: CellResult, metric: str) -> bool:
+    """Whether a metric is a number, or one for each seed of its cell; None stands for a number that is not there."""
+    value = cell.metrics.get(metric)
+    several = isinstance(value, list) and len(value) == len(cell.planned.replicates) > 0
+    values = value if several else [value]
+    return all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
+
+
 def pair_runs(first: Runs, second: Runs) -> tuple[list[float | None], list[float | None]]:
     """Return the values of two arms, seed by seed, for the seeds that both arms plan."""
     seeds = [seed for seed in first if seed in second]

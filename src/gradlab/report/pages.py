@@ -19,7 +19,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.filters.strings import text_base64
 
 from gradlab.engine.ledger import Entry
-from gradlab.engine.results import CellResult, collect_runs, print_commit
+from gradlab.engine.results import CellResult, collect_runs, is_number, print_commit
 from gradlab.engine.study import Study
 from gradlab.engine.verify import Repeat
 from gradlab.files import atomic_path
@@ -241,13 +241,13 @@ def _tabulate_results(result: CellResult, published: Mapping[str, Entry]) -> lis
 
 def _print_metric(result: CellResult, metric: str) -> _Value:
     """Return a metric as the report prints figures; of one with a value for each seed the mean with its interval."""
-    value, seeds = result.metrics.get(metric), result.planned.replicates
+    value = result.metrics.get(metric)
     if not isinstance(value, list):
         return _Value("–" if value is None else print_figure(value))
     if not value:
         return _Value("none")
     whole = ", ".join("–" if item is None else print_figure(item) for item in value)
-    if len(value) != len(seeds) or not all(item is None or type(item) in (int, float) for item in value):
+    if not is_number(result, metric):
         return _fold(whole, len(value))
     arm = summarise_arm([*collect_runs([result], metric).values()])
     return _Value(*print_mean(arm.n, arm.missing, arm.mean, arm.mean_interval), whole=whole)

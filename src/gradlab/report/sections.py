@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from gradlab.engine.claims import Conclusion, conclude, find_headlines
 from gradlab.engine.ledger import Entry
 from gradlab.engine.material import Material
-from gradlab.engine.results import CellResult, collect_runs
+from gradlab.engine.results import CellResult, collect_runs, is_number
 from gradlab.engine.study import Study
 from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Answers, Block, Cited, Gallery, Heading, Picture, Table, Text, show_figure
@@ -121,20 +121,12 @@ def _show_metrics(material: Material, done: Sequence[CellResult]) -> list[Block]
     for label, cells in _group_repeats(done):
         for metric in dict.fromkeys(name for cell in cells for name in cell.planned.metrics if name not in shown):
             measuring = [cell for cell in cells if metric in cell.planned.metrics]
-            if all(_is_number(cell, metric) for cell in measuring):
+            if all(is_number(cell, metric) for cell in measuring):
                 arm = summarise_arm(list(collect_runs(measuring, metric).values()))
                 value = _enclose(*print_mean(arm.n, arm.missing, arm.mean, arm.mean_interval))
                 rows.append([metric, label, Cited(value, [cell.name for cell in measuring])])
     caption = "What else was measured; over several seeds, the mean with its 95 % interval."
     return [Table(caption, ["Metric", "Cell", "Ours"], rows)] if rows else []
-
-
-def _is_number(cell: CellResult, metric: str) -> bool:
-    """Whether a metric is a number, or one for each seed of its cell."""
-    value = cell.metrics.get(metric)
-    several = isinstance(value, list) and len(value) == len(cell.planned.replicates) > 0
-    values = value if several else [value]
-    return all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
 
 
 def _show_cells(done: Sequence[CellResult]) -> list[Block]:

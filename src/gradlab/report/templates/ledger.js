@@ -90,10 +90,11 @@
   };
 
   // Rows out of sight have an estimated height, and move what is below them once they are laid out: so once more in the next frames.
-  const showTarget = (row, times) => {
+  const showTarget = (times = 4) => {
+    const row = document.querySelector("tr:target");
     if (!row || times === 0) return;
     row.scrollIntoView({ block: "center" });
-    requestAnimationFrame(() => showTarget(row, times - 1));
+    requestAnimationFrame(() => showTarget(times - 1));
   };
 
   const read = () => {
@@ -102,7 +103,7 @@
     form.elements.text.value = state.get("text") ?? "";
     order = orders.includes(state.get("sort")) ? state.get("sort") : "";
     show();
-    if (!location.hash.startsWith("#?")) showTarget(document.getElementById(decodeURIComponent(location.hash.slice(1))), 4);
+    if (!location.hash.startsWith("#?")) showTarget(); // a row that was one stays the target when the history is written
   };
 
   // Each change is a step back, what is typed at once is one.
@@ -136,7 +137,7 @@
     read();
   });
   addEventListener("hashchange", read);
-  addEventListener("load", read); // after the browser has scrolled by its estimates
+  addEventListener("load", () => showTarget()); // after the browser has scrolled by its estimates
   form.hidden = false;
   read();
 })();
