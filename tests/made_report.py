@@ -114,7 +114,8 @@ class MadeReport:
 
     def render(self) -> str:
         """Render the report, and return it."""
-        return render_report(self.root / "plan.json", data=self.data).read_text(encoding="utf-8")
+        render_report(self.root / "plan.json", data=self.data)
+        return (self.root / "report.html").read_text(encoding="utf-8")
 
     def parse(self) -> BeautifulSoup:
         """Render the report, and return it parsed."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_cells import make_cell
 
-from gradlab.engine.schedule import Schedule
+from gradlab.engine.schedule import Schedule, print_time
 from gradlab.engine.study import Resources, cell_as_json
 
 MACHINE = {"cpu": "some", "cores": os.cpu_count(), "system": platform.platform(), "threads": 1}
@@ -75,40 +75,59 @@ A, B, C = KEYS = [f"s/published/{cell}" for cell in "abc"]
 CELLS = plan(make_cell(A, {}), make_cell(B, {}), make_cell(C, {}, reads={"x": [B]}))
 
 
-def print_time_left(cells, seconds, unfinished, cores):
-    """What is said where cells took these times before."""
+def estimate_left(seconds, unfinished, cores, cells=CELLS):
+    """The seconds left where cells took these times before, and the unfinished ones have been running for some."""
     schedule = Schedule(cells, NOWHERE)
     schedule.known = seconds
-    return schedule.print_time_left(unfinished, cores)
+    return schedule.estimate_left(unfinished, cores)
 
 
 @pytest.mark.parametrize(
-    ("unfinished", "cores", "said"),
+    ("unfinished", "cores", "minutes"),
     [
-        ("abc", 1, " (about 25 min left)"),
-        ("abc", 2, " (about 15 min left)"),  # b, then c
-        ("abc", 100, " (about 15 min left)"),
-        ("ac", 2, " (about 10 min left)"),
-        ("", 2, ""),
+        ({A: 0, B: 0, C: 0}, 1, 25),
+        ({A: 0, B: 0, C: 0}, 2, 15),  # b, then c
+        ({A: 0, B: 0, C: 0}, 100, 15),
+        ({A: 0, C: 0}, 2, 10),
+        ({A: 60, C: 120}, 1, 17),
+        ({A: 900}, 1, 0),  # longer than before
+        ({}, 2, 0),
     ],
 )
-def test_times_are_shared_among_the_cores_but_a_chain_is_not(unfinished, cores, said):
-    seconds = {A: 600.0, B: 300.0, C: 600.0}
-    assert print_time_left(CELLS, seconds, [f"s/published/{cell}" for cell in unfinished], cores) == said
+def test_times_are_shared_among_the_cores_but_a_chain_is_not(unfinished, cores, minutes):
+    assert estimate_left({A: 600.0, B: 300.0, C: 600.0}, unfinished, cores) == 60 * minutes
+
+
+def test_a_cell_that_never_ran_takes_as_much_of_its_minutes_as_the_others_took_of_theirs():
+    minutes = {A: 10, B: 10, C: 40}
+    cells = plan(*(make_cell(key, {}, resources=Resources(minutes=most)) for key, most in minutes.items()))
+    assert estimate_left({A: 60.0, B: 240.0}, {C: 0}, 2, cells) == pytest.approx(40 * 60 * 300 / 1200 / 1)
+    assert estimate_left({}, {C: 0}, 2, cells) is None
+
+
+def test_a_cell_is_learned_when_it_is_done(tmp_path):
+    schedule = Schedule(CELLS, tmp_path)
+    schedule.learn(A)
+    assert schedule.known == {}
+    write_manifest(tmp_path, A)
+    schedule.learn(A)
+    assert schedule.known == {A: 12.5}
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    "seconds, text",
     [
-        (49, " (under a minute left)"),
-        (50, " (about 1 min left)"),
-        (5990, " (about 100 min left)"),
-        (9e3, " (about 2.5 h left)"),
+        (0.3, "under 1 s"),
+        (0.95, "1 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (90, "1.5 min"),
+        (12 * 60, "12 min"),
+        (59.4 * 60, "59 min"),
+        (59.6 * 60, "1 h"),
+        (4320, "1.2 h"),
+        (90_000, "25 h"),
     ],
 )
-def test_times_in_words(seconds, said):
-    assert print_time_left(plan(make_cell(A, {})), {A: seconds}, [A], 1) == said
-
-
-def test_nothing_is_said_of_a_time_that_no_run_has_shown():
-    assert print_time_left(CELLS, {A: 600.0, B: 300.0}, KEYS, 1) == ""
+def test_times_have_two_digits(seconds, text):
+    assert print_time(seconds) == text

@@ -3,7 +3,7 @@
 import pytest
 
 from gradlab.lab.stats import summarise_arm
-from gradlab.report.text import print_figure, print_interval, print_runs, print_spread, print_time
+from gradlab.report.text import print_figure, print_interval, print_runs, print_spread
 
 
 @pytest.mark.parametrize(
@@ -12,25 +12,6 @@ from gradlab.report.text import print_figure, print_interval, print_runs, print_
 )
 def test_numbers_have_six_digits(value, printed):
     assert print_figure(value) == printed
-
-
-@pytest.mark.parametrize(
-    "seconds, text",
-    [
-        (0.3, "under 1 s"),
-        (0.95, "1 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (90, "1.5 min"),
-        (12 * 60, "12 min"),
-        (59.4 * 60, "59 min"),
-        (59.6 * 60, "1 h"),
-        (4320, "1.2 h"),
-        (90_000, "25 h"),
-    ],
-)
-def test_times_have_two_digits(seconds, text):
-    assert print_time(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -192,4 +192,5 @@ def copy_results(quick: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def render(root: Path) -> Path:
     """Render the report of results, in the working directory, with the studies that this process can import."""
     replace_text(root / "plan.json", "./studies_of_tests", "studies_of_tests", missing_ok=True)
-    return render_report(root / "plan.json", data=root.parent / "data")
+    render_report(root / "plan.json", data=root.parent / "data")
+    return root / "report.html"

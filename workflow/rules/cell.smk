@@ -37,18 +37,6 @@ def schedule():
     return Schedule(RUN.plan["cells"], RESULTS)
 
 
-class TimeLeft:
-    """The time left at the moment at which a message is written."""
-
-    def __str__(self):
-        jobs = [job.wildcards_dict for job in workflow.dag.needrun_jobs()]
-        at_once = workflow.global_resources["_nodes"].value or workflow.cores  # a core or, on a cluster, a job for each cell
-        return schedule().print_time_left([cell["name"] for cell in jobs if "name" in cell], at_once)
-
-
-time_left = TimeLeft()
-
-
 def result_file(file, study):
     """A file that a cell writes, marked for `snakemake --report`."""
     caption, title = find_caption(file, f"notebooks/{study}/captions")
@@ -90,6 +78,6 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
             lambda wildcards: RUN.group_of(wildcards.name)
         localrule: needs.local
         message:
-            "{wildcards.name}{time_left} with {params.given}"
+            "{wildcards.name} with {params.given}"
         shell:
             "{PYTHON} gradlab.engine.cell {PLAN_FILE:q} {wildcards.name:q} --threads {threads}"

@@ -21,12 +21,22 @@ except SurroundingsError as error:
 from gradlab.data import DATASETS
 from gradlab.engine.manifest import find_outdated
 from gradlab.engine.plan import REPORT, is_rendered, metrics_of
+from gradlab.engine.progress import Progress
 from gradlab.engine.run import DATA, REFUSALS, begin, plan_run
 from gradlab.engine.schedule import Schedule
 from gradlab.engine.study import PROTOCOLS
 from gradlab.lifetime import RUN_VARIABLE
 
 os.environ[RUN_VARIABLE] = str(os.getpid())
+
+# A few lines say what happens, but where Snakemake's own are asked for, or none.
+output = workflow.output_settings
+PROGRESS = Progress(logger) if not (output.dryrun or output.verbose or "PROGRESS" in {q.name for q in output.quiet or ()}) else None
+if PROGRESS and workflow.is_main_process:
+    logger.addHandler(PROGRESS)
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(PROGRESS.shows)
 
 
 def require(check, *arguments, **options):
@@ -76,3 +86,9 @@ onstart:
     run_lock, warning = require(begin, RUN, here=workflow.local_exec)
     if warning:
         logger.warning(warning)
+    if PROGRESS:
+        jobs = list(workflow.dag.needrun_jobs())
+        cells = [job.wildcards_dict["name"] for job in jobs if "name" in job.wildcards_dict]
+        others = [job.rule.name for job in jobs if job.shellcmd and "name" not in job.wildcards_dict]
+        at_once = workflow.global_resources["_nodes"].value or workflow.cores  # a core or, on a cluster, a job for each cell
+        PROGRESS.begin(schedule(), cells, others, at_once)

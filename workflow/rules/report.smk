@@ -33,6 +33,7 @@ rule report:
     resources:
         mem_mb=1500,
         runtime=20,
+    localrule: True  # half a minute, and what it prints is for this terminal
     message:
         "Rendering {output.report}"
     shell:

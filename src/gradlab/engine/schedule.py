@@ -1,9 +1,9 @@
-"""Which cells start first, and how long the rest of a run takes, from what the cells took before."""
+"""Which cells start first, and how long the rest of a run takes, from what cells took before, or since the run began."""
 
 import json
 import os
 import platform
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,25 @@ class Schedule:
         The cells of a plan, by their keys.
     results
         The folder of results, whose manifests say what cells took.
+
+    Attributes
+    ----------
+    known
+        The seconds that cells took on this machine, by key; `learn` adds to it.
     """
 
     def __init__(self, cells: Mapping[str, Mapping[str, Any]], results: Path) -> None:
         self._cells = {key: cell_from_json(key, planned) for key, planned in cells.items()}
-        self.known = {key: seconds for key, planned in cells.items() if (seconds := _read_time(results / key, planned))}
+        self._planned, self._results = cells, results
+        self.known: dict[str, float] = {}
+        for key in cells:
+            self.learn(key)
+
+    def learn(self, key: str) -> None:
+        """Read what a cell took; a cell that never ran on this machine with what it is given now, is not known."""
+        seconds = _read_time(self._results / key, self._planned[key])
+        if seconds is not None:
+            self.known[key] = seconds
 
     @cached_property
     def longest_waits(self) -> dict[str, float]:
@@ -36,18 +50,29 @@ class Schedule:
         expected = {key: self.known.get(key, 60.0 * cell.resources.minutes) for key, cell in self._cells.items()}
         return self._add_up_chains(expected)
 
-    def print_time_left(self, unfinished: Collection[str], cores: int) -> str:
-        """Return ` (about 12 min left)`; an empty text where any of the unfinished cells has no known time.
+    def estimate_left(self, unfinished: Mapping[str, float], cores: int) -> float | None:
+        """Return the seconds until cells are done; None where no time is known.
 
-        Their times are shared among the cores, but no chain of cells can be. A cell that is running counts as a whole.
+        Cells share the cores, but no chain of cells that wait for one another can be shared.
+
+        Parameters
+        ----------
+        unfinished
+            The cells that are not done, by key, and for how many seconds each has been running.
+        cores
+            How many cells run at once.
         """
-        if not unfinished or not self.known.keys() >= set(unfinished):
-            return ""
-        seconds = {key: self.known[key] if key in unfinished else 0.0 for key in self._cells}
-        left = max(sum(seconds.values()) / cores, *self._add_up_chains(seconds).values())
-        if left < 50:
-            return " (under a minute left)"
-        return f" (about {left / 60:.0f} min left)" if left < 6000 else f" (about {left / 3600:.1f} h left)"
+        if not self.known:
+            return None
+        # A cell that is not known takes as much of the minutes that it may take as all that are known took of theirs.
+        share = sum(self.known.values()) / sum(self._cells[key].resources.minutes for key in self.known)
+        left = {
+            key: max(self.known.get(key, share * self._cells[key].resources.minutes) - unfinished[key], 0.0)
+            if key in unfinished
+            else 0.0
+            for key in self._cells
+        }
+        return max(sum(left.values()) / cores, *self._add_up_chains(left).values())
 
     def _add_up_chains(self, seconds: Mapping[str, float]) -> dict[str, float]:
         waiting: dict[str, list[str]] = {key: [] for key in self._cells}
@@ -60,6 +85,16 @@ class Schedule:
             return seconds[key] + max(map(wait, waiting[key]), default=0.0)
 
         return {key: wait(key) for key in self._cells}
+
+
+def print_time(seconds: float) -> str:
+    """Return a time with two digits: `40 s`, `1.5 min`, `12 min`, `1.2 h`, `25 h`."""
+    if seconds < 0.95:
+        return "under 1 s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    value, unit = (seconds / 60, "min") if seconds < 59.5 * 60 else (seconds / 3600, "h")
+    return f"{value:.{0 if value >= 9.95 else 1}f}".removesuffix(".0") + f" {unit}"
 
 
 def _read_time(folder: Path, planned: Mapping[str, Any]) -> float | None:

@@ -45,7 +45,7 @@ from gradlab.report.speed import BenchmarkError, tabulate_benchmarks
 from gradlab.report.study_page import SCRIPTS, address_plots, render_study, save_plots
 
 
-def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None) -> Path:
+def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None) -> str:
     """Write the ledger, the pages of studies and notebooks, the report's plots and `report.html` beside the plan.
 
     Parameters
@@ -59,8 +59,8 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
 
     Returns
     -------
-    Path
-        The report.
+    str
+        What it says in a few lines, and where it lies.
 
     Raises
     ------
@@ -99,13 +99,14 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
         save_plots(section, links)
         render_study(section, replace(links, up="../"), repeats)
     differences = list_differences(ledger.figures, studies)
+    sentence, trouble = summarise(results, ledger.entries), describe_trouble(results)
     render_page(
         report,
         "report.html.j2",
         links,
         scripts=SCRIPTS,
-        sentence=summarise(results, ledger.entries),
-        trouble=describe_trouble(results),
+        sentence=sentence,
+        trouble=trouble,
         differing=[name for name, repeat in repeats.items() if repeat.state == "differs"],
         marked=mark_numbers(ledger, studies, links),
         verdicts={verdict: count for verdict, count in count_verdicts(ledger.entries).items() if count},
@@ -129,7 +130,7 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
         data=describe_data(results, data),
     )
     _save_manifest(plan, root, studies, [root / COMPARISON, root / ROBUSTNESS, *filter(None, [benchmarks])])
-    return report
+    return "\n".join([sentence, *([f"Not complete: {trouble}"] if trouble else []), f"Report: {report}"])
 
 
 def _section_context(section: Section, material: Material, links: Links) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--benchmarks", type=Path, help="the file that `make bench` wrote, where there is one")
     options = parser.parse_args(arguments)
     try:
-        report = render_report(options.plan, data=options.data, benchmarks=options.benchmarks)
+        told = render_report(options.plan, data=options.data, benchmarks=options.benchmarks)
     except (PlanError, BenchmarkError, StudyError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 1
@@ -192,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    print(f"report: {report}", file=sys.stderr)
+    print(told, file=sys.stderr)
     return 0
 
 

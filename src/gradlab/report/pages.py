@@ -20,6 +20,7 @@ from nbconvert.filters.strings import text_base64
 
 from gradlab.engine.ledger import Entry
 from gradlab.engine.results import CellResult, collect_runs, is_number, print_commit
+from gradlab.engine.schedule import print_time
 from gradlab.engine.study import Study
 from gradlab.engine.verify import Repeat
 from gradlab.files import atomic_path
@@ -27,7 +28,7 @@ from gradlab.lab.stats import summarise_arm
 from gradlab.lab.svg import describe_svg, follow_scheme
 from gradlab.report.links import page_of
 from gradlab.report.overview import SYMBOLS, print_mean, print_reproduced
-from gradlab.report.text import print_figure, print_time
+from gradlab.report.text import print_figure
 
 # The forms of an output that a page can show: the first one that the output has is shown.
 _FORMS = ("text/html", "text/markdown", "image/svg+xml", "image/png", "text/plain")

@@ -10,11 +10,11 @@ from typing import Any
 
 from gradlab.engine.results import CellResult, print_commit
 from gradlab.engine.rounding import list_facts
+from gradlab.engine.schedule import print_time
 from gradlab.engine.study import Study
 from gradlab.engine.verify import Comparison, Repeat
 from gradlab.files import sha256
 from gradlab.report.blocks import Cited, Table
-from gradlab.report.text import print_time
 
 
 def measure_cost(results: Mapping[str, CellResult], studies: Mapping[str, Study]) -> list[Table]:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.engine.results import CellResult
+from gradlab.engine.schedule import print_time
 from gradlab.engine.verify import Repeat
 from gradlab.report.blocks import Picture
 from gradlab.report.families import Family, label_family
 from gradlab.report.links import Links
 from gradlab.report.page import render_page, write_text
 from gradlab.report.sections import Section
-from gradlab.report.text import print_time
 
 SCRIPTS = ("contents.js", "marks.js")  # of pages with contents and plots
 _STATUS_SYMBOLS = {"done": "✓", "failed": "✗", "missing": "–", "stale": "↺"}

@@ -36,13 +36,3 @@ def print_interval(interval: tuple[float, float] | None) -> str | None:
         return None
     digits = 4 if abs(interval[1]) <= 1 else 0
     return f"[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
-
-
-def print_time(seconds: float) -> str:
-    """Return a time with two digits: `40 s`, `1.5 min`, `12 min`, `1.2 h`, `25 h`."""
-    if seconds < 0.95:
-        return "under 1 s"
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    value, unit = (seconds / 60, "min") if seconds < 59.5 * 60 else (seconds / 3600, "h")
-    return f"{value:.{0 if value >= 9.95 else 1}f}".removesuffix(".0") + f" {unit}"
