@@ -7,6 +7,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # isort: split
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -27,10 +28,13 @@ from gradlab.data.fetch import fetch
 from gradlab.data.identity import SPECS
 from gradlab.data.prepare import prepare
 from gradlab.data.sources import FetchSettings
+from gradlab.engine import warm
+from gradlab.engine.job import WARM_VARIABLE
 from gradlab.engine.ledger import build_ledger
 from gradlab.engine.material import Material, gather_material
 from gradlab.engine.results import load_results
 from gradlab.engine.study import discover
+from gradlab.lifetime import RUN_VARIABLE
 
 PROJECT = Path(__file__).parent.parent
 # For the benchmarks; last, so that nothing there takes the place of a module of Python's or of a package.
@@ -137,6 +141,29 @@ def write_notebook(tmp_path: Path) -> Callable[..., Path]:
         return make_notebook(tmp_path / name, *cells, parameters=parameters)
 
     return write
+
+
+@pytest.fixture
+def start_warm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], subprocess.Popen[bytes]]]:
+    """A function that starts the warm process of a plan, once; it ends with the test."""
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def start(plan_file: Path) -> subprocess.Popen[bytes]:
+        if not servers:
+            plan = json.loads(plan_file.read_text())
+            monkeypatch.setenv(RUN_VARIABLE, str(os.getpid()))
+            monkeypatch.setenv(WARM_VARIABLE, "")
+            del os.environ[WARM_VARIABLE]
+            server = warm.start(plan_file, plan, list(plan["cells"]))
+            assert server
+            servers.append(server)
+        return servers[0]
+
+    yield start
+    for server in servers:
+        shutil.rmtree(Path(os.environ[WARM_VARIABLE]).parent)
+        server.kill()
+        server.wait()
 
 
 def make_notebook(path: Path, *cells: str, parameters: str) -> Path:

@@ -4,7 +4,16 @@ from playwright.sync_api import Page
 
 _FIND = """() => {
     const texts = [...document.querySelectorAll("text")].filter((text) => text.textContent.trim());
-    const boxes = texts.map((text) => [text.textContent.trim(), text.getBoundingClientRect()]);
+    // Of a power, the boxes of its parts: that of the whole counts the white space between them at the page's font size.
+    const around = (text) => {
+        const parts = [...text.querySelectorAll("tspan")].map((part) => part.getBoundingClientRect());
+        const edge = (name, pick) => pick(...parts.map((part) => part[name]));
+        return parts.length
+            ? new DOMRect(edge("left", Math.min), edge("top", Math.min),
+                edge("right", Math.max) - edge("left", Math.min), edge("bottom", Math.max) - edge("top", Math.min))
+            : text.getBoundingClientRect();
+    };
+    const boxes = texts.map((text) => [text.textContent.trim(), around(text)]);
     const page = document.querySelector("svg").getBoundingClientRect();
     const within = (box) =>
         Math.min(box.left - page.left, page.right - box.right, box.top - page.top, page.bottom - box.bottom) >= -1;

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -224,19 +225,27 @@ def test_a_file_that_changed_while_the_cell_ran_spoils_its_results(run, write_no
     assert_marked_as_failed(tmp_path / "logs/x.ipynb", "InputChanged")
 
 
-@pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Start a notebook as the cell s/published/x in a process of its own; a prefix limits it, say."""
+@pytest.fixture(params=["here", "by the warm process"])
+def start(request, tmp_path, monkeypatch, start_warm):
+    """Start a notebook as the cell s/published/x, as a job; a prefix limits it, say."""
     monkeypatch.chdir(tmp_path)
 
-    def start(notebook, *, prefix="", results=tmp_path / "results", **options):
-        plan = plan_cells(results, notebook, {"s/published/x": {}})
-        command = f"{prefix} exec {sys.executable} -m gradlab.engine.cell {plan} s/published/x"
+    def start(notebook, *, prefix="", results=tmp_path / "results", variables=None):
+        plan = plan_cells(results, notebook, {"s/published/x": {}, "s/published/y": {}})
+        if request.param == "by the warm process":
+            start_warm(plan)
+        command = f"{prefix} exec {sys.executable} -m gradlab.engine.job {plan} s/published/x"
         # Where the tests run in the background of a script, Ctrl-C is ignored, and what they start inherits that.
         hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-        return subprocess.Popen(["bash", "-c", command], stderr=subprocess.PIPE, text=True, preexec_fn=hear, **options)
+        environment = os.environ | (variables or {})
+        return subprocess.Popen(
+            ["bash", "-c", command], stderr=subprocess.PIPE, text=True, preexec_fn=hear, env=environment
+        )
 
     return start
+
+
+here_alone = pytest.mark.parametrize("start", ["here"], indirect=True)
 
 
 def wait_for(path, *, timeout=60):
@@ -271,9 +280,10 @@ def test_a_cell_that_is_stopped_ends_its_kernel_and_says_so(start, write_noteboo
     assert not (tmp_path / "results/s/published/x/manifest.json").exists()
 
 
+@here_alone
 def test_a_cell_ends_with_the_run_that_started_it(start, write_notebook, tmp_path):
     run = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    cell = start(write_notebook(SLOW), env={**os.environ, "GRADLAB_RUN": str(run.pid)})
+    cell = start(write_notebook(SLOW), variables={"GRADLAB_RUN": str(run.pid)})
     kernel = kernel_of(tmp_path)
     assert cell.poll() is None
     run.kill()
@@ -292,11 +302,13 @@ def test_what_a_killed_run_left_does_not_meet_the_next_one(start, write_notebook
     second = start(write_notebook(EMPTY_RESULTS, name="second.ipynb"))
     assert second.communicate(timeout=60)[1] == ""
     assert second.returncode == 0
-    kernel.kill()
+    with suppress(psutil.NoSuchProcess):  # a warm process has seen that the job was killed, and ended it
+        kernel.kill()
     left = {path.name for path in (tmp_path / "results/s/published").rglob("*")}
     assert left == {"x", "metrics.json", "curves.csv", "notebook.ipynb", "manifest.json"}
 
 
+@here_alone  # a limit of the job is none of the warm process
 def test_too_much_memory_is_an_error_that_says_so(start, write_notebook, tmp_path):
     """`ulimit -v` takes the place of a machine without memory."""
     cell = start(write_notebook("import numpy as np\nnp.ones((1 << 33,))"), prefix="ulimit -v 8000000;")

@@ -42,7 +42,7 @@ def test_a_second_run_in_a_folder_says_so_and_stops(copy_tiny):
     copy = copy_tiny(pause=300.0)
     first = copy.start(*SNAKEMAKE, "--cores", "1", *copy.options)
     try:
-        wait_for("Execute 1 jobs...", copy, first)
+        wait_for("To run: 12 cells", copy, first)
         before = len(copy.terminal)
         second = copy.start(*SNAKEMAKE, "--cores", "1", *copy.options)
         assert second.wait(timeout=60) != 0

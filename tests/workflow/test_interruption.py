@@ -15,8 +15,11 @@ from gradlab.engine.results import load_results
 
 pytestmark = pytest.mark.workflow
 
-# What SIGKILL hits: snakemake itself, the runner of a cell, its kernel, or everything at once, as when the power goes.
-VICTIMS = ("snakemake", "gradlab.engine.cell", "gradlab.engine.kernel", "everything")
+# What SIGKILL hits: snakemake itself, the job of a cell, its runner, its kernel, the process of which these are forks, the one
+# that has forked that, or everything at once, as when the power goes.
+VICTIMS = ("snakemake", "job", "runner", "kernel", "packages", "server", "everything")
+# How far they are from the server.
+GENERATIONS = {"server": 0, "packages": 1, "runner": 2, "kernel": 3}
 
 
 def count_done(copy):
@@ -46,13 +49,12 @@ def wait_for_victims(process, victim):
 def find_victims(run, victim):
     """The processes to kill; none while there is no such process."""
     helpers = run.children(recursive=True)
-    if victim == "snakemake":
-        return [run] if helpers else []
-    if victim == "everything":
-        return (
-            [run, *helpers] if any("gradlab.engine.kernel" in " ".join(helper.cmdline()) for helper in helpers) else []
-        )
-    return [helper for helper in helpers if victim in helper.cmdline() and "bash" not in helper.cmdline()[0]]
+    if victim == "job":
+        return [helper for helper in helpers if {"gradlab.engine.job", "-m"} < {*helper.cmdline()}]
+    found = [helper for helper in run.children() if "gradlab.engine.warm" in helper.cmdline()]
+    for _ in range(GENERATIONS.get(victim, 3)):
+        found = [child for process in found for child in process.children()]
+    return found if victim in GENERATIONS or not found else [run, *helpers] if victim == "everything" else [run]
 
 
 def find_states(copy):

@@ -80,4 +80,4 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
         message:
             "{wildcards.name} with {params.given}"
         shell:
-            "{PYTHON} gradlab.engine.cell {PLAN_FILE:q} {wildcards.name:q} --threads {threads}"
+            "{PYTHON} gradlab.engine.job {PLAN_FILE:q} {wildcards.name:q} --threads {threads}"

@@ -19,6 +19,7 @@ except SurroundingsError as error:
     sys.exit(f"gradlab: {error}")  # a WorkflowError names this file, whose path may be what is wrong
 
 from gradlab.data import DATASETS
+from gradlab.engine import warm
 from gradlab.engine.manifest import find_outdated
 from gradlab.engine.plan import REPORT, is_rendered, metrics_of
 from gradlab.engine.progress import Progress
@@ -86,9 +87,11 @@ onstart:
     run_lock, warning = require(begin, RUN, here=workflow.local_exec)
     if warning:
         logger.warning(warning)
+    jobs = list(workflow.dag.needrun_jobs())
+    cells = [job.wildcards_dict["name"] for job in jobs if "name" in job.wildcards_dict]
+    if workflow.local_exec:
+        warm.start(PLAN_FILE, RUN.plan, cells)
     if PROGRESS:
-        jobs = list(workflow.dag.needrun_jobs())
-        cells = [job.wildcards_dict["name"] for job in jobs if "name" in job.wildcards_dict]
         others = [job.rule.name for job in jobs if job.shellcmd and "name" not in job.wildcards_dict]
         at_once = workflow.global_resources["_nodes"].value or workflow.cores  # a core or, on a cluster, a job for each cell
         PROGRESS.begin(schedule(), cells, others, at_once)

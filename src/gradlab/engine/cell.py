@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.engine.execution import ExecutionError, execute, mark_failed
+from gradlab.engine.kernel import SpareKernel
 from gradlab.engine.notebook import ParameterError, check_parameters
 from gradlab.engine.rounding import RoundingError, check_rounding, find_breach
 from gradlab.engine.study import OUTPUT, RESULTS, cell_from_json
@@ -48,6 +49,7 @@ def run_cell(
     threads: int = 1,
     rounding: str | None = None,
     time_limit: float | None = None,
+    spare: SpareKernel | None = None,
 ) -> dict[str, Any]:
     """Execute a notebook and leave its results, complete, in `output`.
 
@@ -75,6 +77,8 @@ def run_cell(
         The context to which libraries are limited; see `gradlab.engine.rounding`. None for what the processor offers.
     time_limit
         Seconds that the whole notebook may take; None for no limit.
+    spare
+        What serves as the kernel; None for a new process.
 
     Returns
     -------
@@ -111,6 +115,7 @@ def run_cell(
             threads=threads,
             rounding=rounding,
             time_limit=time_limit,
+            spare=spare,
         )
         wall_seconds = round(time.monotonic() - clock, 2)
         _check_unchanged(digests, executed)
@@ -223,8 +228,16 @@ def describe_commit() -> dict[str, Any] | None:
     return {"commit": commit, "dirty": bool(changed)}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one cell of a plan; print what went wrong in a few lines and return 1 where it fails."""
+def main(arguments: Sequence[str] | None = None, spare: SpareKernel | None = None) -> int:
+    """Run one cell of a plan; print what went wrong in a few lines and return 1 where it fails.
+
+    Parameters
+    ----------
+    arguments
+        The command line.
+    spare
+        What serves as the kernel; None for a new process.
+    """
     parser = argparse.ArgumentParser(prog="python -m gradlab.engine.cell", description="Run one experiment cell.")
     parser.add_argument("plan", type=Path, help="the study's plan (JSON), in the folder of results")
     parser.add_argument("name", help="the cell, as <study>/<protocol>/<cell>")
@@ -248,6 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             threads=options.threads,
             rounding=planned["rounding"],
             time_limit=plan.get("time_limit"),
+            spare=spare,
         )
     except (CellError, ParameterError, RoundingError) as error:
         print(f"gradlab: {error}", file=sys.stderr)
@@ -258,8 +272,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run_job() -> int:
+    """Run the cell that the command line names, as a job that ends with its run."""
     # A scheduler stops a job by SIGTERM, as a person does by Ctrl-C: the kernel is shut down and the notebook says why.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stop_with_run()
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(run_job())

@@ -4,8 +4,8 @@ import ast
 import json
 import logging
 import os
+import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,14 +21,14 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from zmq import ZMQError
 
-from gradlab.engine.kernel import clean_environment
+from gradlab.engine.kernel import SpareKernel, clean_environment, list_modules, make_private_folder
 
 START_TIMEOUT = 600  # seconds for a kernel to come up: many may start at once
 OUTPUT_TIMEOUT = 120  # seconds for the last output to arrive, once a code cell has ended
-LONGEST_FOLDER = 60  # bytes of the path of temporary files; a socket's path, with what is added, may have 107
 
 # papermill does not understand every declared type, and warns of parameters that it takes for unknown; `parameters` checks.
 logging.getLogger("papermill").setLevel(logging.ERROR)
+_KERNEL = "gradlab.engine.kernel"
 
 
 class ExecutionError(RuntimeError):
@@ -46,6 +46,7 @@ class IPCKernelManager(AsyncKernelManager):
     threads: int
     rounding: str | None
     words: IO[str]  # where the kernel's process writes what is not output of a cell, such as the reason of a crash
+    spare: SpareKernel | None  # what serves instead of a new process
 
     def __init__(self, **traits: Any) -> None:
         files = {"connection_file": f"{self.private}/kernel.json", "ip": f"{self.private}/kernel"}
@@ -54,7 +55,7 @@ class IPCKernelManager(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        command = [sys.executable, "-P", "-m", "gradlab.engine.kernel", "-f", "{connection_file}"]
+        command = [sys.executable, "-P", "-m", _KERNEL, "-f", "{connection_file}"]
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
@@ -65,6 +66,12 @@ class IPCKernelManager(AsyncKernelManager):
             threads=self.threads,
             rounding=self.rounding,
         )
+        if self.spare:
+            arguments = kernel_cmd[kernel_cmd.index(_KERNEL) :]
+            self.spare.start(arguments, environment | {"JPY_PARENT_PID": str(os.getpid())}, self.words.name)
+            self.provisioner.process = self.spare.process
+            self.provisioner.pid = self.provisioner.pgid = self.spare.process.pid
+            return
         await super()._async_launch_kernel(
             kernel_cmd, **options | {"env": environment, "stdout": self.words, "stderr": self.words}
         )
@@ -78,9 +85,8 @@ class _Client(PapermillNotebookClient):
 
     def _ask_environment(self) -> dict[str, Any]:
         """Return what the kernel says of itself; see `gradlab.engine.kernel.describe_environment`."""
-        expression = (
-            "__import__('json').dumps(__import__('gradlab.engine.kernel').engine.kernel.describe_environment())"
-        )
+        described = f"__import__('gradlab.engine.kernel').engine.kernel.describe_environment({sorted(list_modules())})"
+        expression = f"__import__('json').dumps({described})"
         request = self.kc.execute("", silent=True, store_history=False, user_expressions={"environment": expression})
         said = self.wait_for_reply(request)["content"]["user_expressions"]["environment"]
         if said["status"] != "ok":
@@ -110,6 +116,7 @@ def execute(
     threads: int = 1,
     rounding: str | None = None,
     time_limit: float | None = None,
+    spare: SpareKernel | None = None,
 ) -> dict[str, Any]:
     """Execute a notebook into another file.
 
@@ -129,11 +136,14 @@ def execute(
         The context to which libraries are limited; see `gradlab.engine.rounding`. None for what the processor offers.
     time_limit
         Seconds that the whole notebook may take; None for no limit.
+    spare
+        What serves as the kernel; None for a new process.
 
     Returns
     -------
     dict
-        What the kernel said of its environment at the end; see `gradlab.engine.kernel.describe_environment`.
+        What the kernel said of its environment at the end; see `gradlab.engine.kernel.describe_environment`. What this process
+        has imported belongs to it.
 
     Raises
     ------
@@ -157,7 +167,14 @@ def execute(
                 kernel_manager_class=type(
                     "KernelManager",
                     (IPCKernelManager,),
-                    {"private": private, "paths": paths, "threads": threads, "rounding": rounding, "words": words},
+                    {
+                        "private": private,
+                        "paths": paths,
+                        "threads": threads,
+                        "rounding": rounding,
+                        "words": words,
+                        "spare": spare,
+                    },
                 ),
                 startup_timeout=START_TIMEOUT,
                 iopub_timeout=OUTPUT_TIMEOUT,
@@ -187,12 +204,12 @@ def execute(
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """Yield a folder for one kernel: its connection, its sockets, and what Jupyter, IPython and matplotlib write."""
-    short = len(os.fsencode(tempfile.gettempdir())) <= LONGEST_FOLDER
-    with tempfile.TemporaryDirectory(prefix="gradlab-", dir=None if short else "/tmp") as private:
-        for folder in ("ipython", "matplotlib"):
-            os.mkdir(f"{private}/{folder}")
-        yield Path(private)
+    """Yield a folder for one kernel: its connection, its sockets, and what it writes."""
+    folder = make_private_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_complete(executed: nbformat.NotebookNode, log: Path) -> None:

@@ -5,19 +5,24 @@ working directory is no place to import from, so that a `torch.py` beside the no
 """
 
 import atexit
+import json
 import os
 import platform
 import sys
+import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from gradlab.engine.rounding import CONTEXTS, PREFIXES, measure_rounding
 from gradlab.engine.sources import find_distributions
 
 SOURCES = Path(__file__).parents[2]
+LONGEST_FOLDER = 60  # bytes of the path of temporary files; a socket's path, with what is added, may have 107
 
 # What the environment says to these is for the user's own work, and changes results or their look.
 _FOREIGN = ("PYTHON", "JUPYTER_", "IPYTHON", "MPL", "MATPLOTLIB", *PREFIXES)
@@ -27,6 +32,90 @@ _PATHS = "GRADLAB_PATHS"
 # more than half as much again as an update of the two-layer network itself.
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**24)}
 _OWN = {*sys.stdlib_module_names, "gradlab", "__main__"}
+
+
+class Fork(psutil.Process):
+    """A forked child, with what jupyter_client asks of a `subprocess.Popen`."""
+
+    stdin = stdout = stderr = None
+
+    def poll(self) -> int | None:
+        """Return the exit status; None while it runs."""
+        try:
+            return self.wait(timeout=0)
+        except psutil.TimeoutExpired:
+            return None
+
+
+class SpareKernel:
+    """A fork of this process that waits, with all that this process has imported, to be a kernel.
+
+    Attributes
+    ----------
+    is_here
+        Whether this is the fork, which has to call `serve`.
+    process
+        The fork.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        process_id = os.fork()
+        self.is_here = process_id == 0
+        if self.is_here:
+            os.setsid()
+            os.close(self._write)
+        else:
+            os.close(self._read)
+            self.process = Fork(process_id)
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], words: str) -> None:
+        """Let the fork be a kernel.
+
+        Parameters
+        ----------
+        arguments
+            The command line of this module, with a name before it.
+        environment
+            All its environment variables.
+        words
+            The file to which standard output and standard error of its process go.
+        """
+        with open(self._write, "w", encoding="utf-8") as pipe:
+            json.dump([list(arguments), dict(environment), words], pipe)
+
+    def serve(self) -> int:
+        """In the fork: wait for `start`, and be a kernel until it is shut down; return 1 where the other process has gone."""
+        with open(self._read, encoding="utf-8") as pipe:
+            order = pipe.read()
+        if not order:
+            return 1
+        sys.argv, environment, words = json.loads(order)
+        os.environ.clear()
+        os.environ.update(environment)
+        redirect(os.devnull, words, words)
+        if numpy := sys.modules.get("numpy"):
+            numpy.random.seed()  # as in a process of its own, it begins anywhere
+        main()
+        sys.exit()
+
+
+def redirect(*files: str | int) -> None:
+    """Let standard input, output and error of this process be files, by path or descriptor."""
+    for target, file in enumerate(files):
+        flags = os.O_RDONLY if target == 0 else os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        descriptor = os.open(file, flags) if isinstance(file, str) else file
+        os.dup2(descriptor, target)
+        os.close(descriptor)
+
+
+def make_private_folder() -> Path:
+    """Make a folder for sockets and what Jupyter, IPython and matplotlib write; in /tmp where its path would be too long."""
+    short = len(os.fsencode(tempfile.gettempdir())) <= LONGEST_FOLDER
+    folder = Path(tempfile.mkdtemp(prefix="gradlab-", dir=None if short else "/tmp"))
+    for name in ("ipython", "matplotlib"):
+        (folder / name).mkdir()
+    return folder
 
 
 def clean_environment(
@@ -64,6 +153,7 @@ def clean_environment(
         **(CONTEXTS[rounding].variables if rounding else {}),
         **{name: str(folder) for name, folder in folders.items()},
         "MATPLOTLIBRC": os.devnull,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONPATH": str(SOURCES),
         _PATHS: os.pathsep.join(paths),
         "PYTHONNOUSERSITE": "1",
@@ -71,21 +161,31 @@ def clean_environment(
     }
 
 
-def describe_environment() -> dict[str, Any]:
+def describe_environment(others: Iterable[str] = ()) -> dict[str, Any]:
     """Return what runs here.
 
-    `python`, the versions of all `distributions` imported so far, the `gpu` that torch uses, and the context of `rounding`, as
-    `gradlab.engine.rounding.measure_rounding` returns it.
+    `python`, its version; the versions of all `distributions` imported so far; the `gpu` that torch uses; and the context of
+    `rounding`, as `gradlab.engine.rounding.measure_rounding` returns it.
+
+    Parameters
+    ----------
+    others
+        Top-level modules whose distributions belong to it as well.
     """
-    loaded = {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
     torch = sys.modules.get("torch")
     gpu = torch is not None and torch.cuda.is_initialized()
+    used = (list_modules() | {*others}) - _OWN
     return {
         "python": platform.python_version(),
-        "distributions": {name: metadata.version(name) for name in sorted(find_distributions(loaded - _OWN))},
+        "distributions": {name: metadata.version(name) for name in sorted(find_distributions(used))},
         "gpu": torch.cuda.get_device_name() if gpu else None,
         "rounding": measure_rounding(),
     }
+
+
+def list_modules() -> set[str]:
+    """Return the top-level modules that this process has imported."""
+    return {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 PACKAGE = Path(__file__).parents[1]
 
 
-def imported_sources(*files: str | Path, packages: Sequence[Path] = (PACKAGE,)) -> list[Path]:
+def imported_sources(*files: str | Path, packages: Sequence[Path] = (PACKAGE,), at_once: bool = False) -> list[Path]:
     """Return the files of `packages` that the given notebooks or modules import, transitively and sorted.
 
     Parameters
@@ -25,11 +25,13 @@ def imported_sources(*files: str | Path, packages: Sequence[Path] = (PACKAGE,)) 
         Notebooks (`.ipynb`) or Python modules.
     packages
         Folders of packages; the name of each is the package's name.
+    at_once
+        Whether what a function imports, when it is called, is left out.
     """
     found: set[Path] = set()
     waiting = [Path(file) for file in files]
     while waiting:
-        imported = _modules(waiting.pop(), packages) - found
+        imported = _modules(waiting.pop(), packages, at_once) - found
         found |= imported
         waiting += imported
     return sorted(found)
@@ -52,6 +54,24 @@ def imported_packages(*files: str | Path, packages: Sequence[Path] = (PACKAGE,))
     return {distribution: metadata.version(distribution) for distribution in sorted(find_distributions(names))}
 
 
+def imported_at_once(*files: str | Path, packages: Sequence[Path] = (PACKAGE,)) -> frozenset[str]:
+    """Return the modules of other packages that notebooks or modules import before they do anything, by full name.
+
+    What is imported from a module, which may be a module itself, is named as if it were one.
+
+    Parameters
+    ----------
+    files
+        Notebooks (`.ipynb`) or Python modules; the modules of `packages` that they import count as well.
+    packages
+        Folders of packages.
+    """
+    sources = [*map(Path, files), *imported_sources(*files, packages=packages, at_once=True)]
+    names = {name for file in sources for name in _names(file, tuple(packages), at_once=True)}
+    own = {package.name for package in packages}
+    return frozenset(name for name in names if name.partition(".")[0] not in own | sys.stdlib_module_names)
+
+
 def find_distributions(modules: Iterable[str]) -> set[str]:
     """Return the installed distributions that give these top-level modules; a module without one is passed over."""
     found, others = set(), []
@@ -61,9 +81,12 @@ def find_distributions(modules: Iterable[str]) -> set[str]:
         except (metadata.PackageNotFoundError, ValueError):
             others.append(name)
     if others:
-        given = metadata.packages_distributions()
+        given = _packages_distributions()
         found |= {distribution for name in others for distribution in given.get(name, ())}
     return found
+
+
+_packages_distributions = cache(metadata.packages_distributions)
 
 
 def python_of(cell: Mapping[str, Any]) -> str:
@@ -80,10 +103,11 @@ def _python(file: Path) -> str:
 
 
 @cache  # cells share most modules
-def _names(file: Path, packages: tuple[Path, ...]) -> set[str]:
+def _names(file: Path, packages: tuple[Path, ...], at_once: bool = False) -> set[str]:
     """Return the full names that one file imports itself."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_python(file))):
+    tree = ast.parse(_python(file))
+    for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -101,10 +125,10 @@ def _start(file: Path, level: int, packages: Sequence[Path]) -> list[str]:
     return []
 
 
-def _modules(file: Path, packages: Sequence[Path]) -> set[Path]:
+def _modules(file: Path, packages: Sequence[Path], at_once: bool) -> set[Path]:
     """Return the packages' files that one file imports itself, the packages they lie in included."""
     files: set[Path] = set()
-    for name in _names(file, tuple(packages)):
+    for name in _names(file, tuple(packages), at_once):
         top, *parts = name.split(".")
         for package in packages:
             for depth in range(len(parts) + 1 if top == package.name else 0):
