@@ -53,8 +53,7 @@ environment:
 	@# A link gives way, and what it leads to stays.
 	@if test -h .venv; then rm .venv; fi; rm -f .venv/installed
 	@$(PYTHON) -m venv --clear .venv
-	@# Into .venv, whatever the user's own settings of pip say.
-	@$(PY) -m pip install --quiet --no-user --target= --prefix="$$(pwd)/.venv" --requirement requirements.lock
+	@$(PY) workflow/install.py
 	@{ $(INSTALLED); } > .venv/installed
 
 data: setup  ## Fetch and prepare both data sets.
@@ -115,11 +114,11 @@ mutants: setup  ## Change three modules bit by bit, and count the changes that t
 		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'
 
 lint: setup  ## Check the style of the code.
-	@$(PY) -m ruff check src tests benchmarks
-	@$(PY) -m ruff format --check src tests benchmarks
+	@$(PY) -m ruff check src tests benchmarks workflow
+	@$(PY) -m ruff format --check src tests benchmarks workflow
 	@PYTHONPATH=src $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 lock: setup  ## Write the versions that are installed now to requirements.lock.
 	@{ echo "# The exact versions of everything; written by 'make lock'. The build of torch (CPU or CUDA) is left to pip."; \
-		$(PY) -m pip freeze --exclude gradlab --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
+		$(PY) -m pip freeze --all --exclude pip --exclude gradlab --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
 	@{ $(INSTALLED); } > .venv/installed

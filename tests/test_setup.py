@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from playwright.sync_api import sync_playwright
 
-ANEW = "gradlab: .venv is not complete, or is not of this Python and requirements.lock; making it anew\n"
+FIRST = re.compile(r"gradlab: making \.venv, with what requirements\.lock names\ngradlab: installed in \d+ s, by uv\n")
+ANEW = re.compile(
+    r"gradlab: \.venv is not complete, or is not of this Python and requirements\.lock; making it anew\n"
+    r"gradlab: installed in \d+ s, by uv\n"
+)
 # All that requirements.lock names in these copies: a package that prints where it lies.
 BRICK = "brick-1.0-py3-none-any.whl"
 
@@ -32,6 +37,8 @@ def set_up(folder: Path, project: Path) -> Path:
     """Make a folder with the project's Makefile and a lock file that is quick to install."""
     folder.mkdir(parents=True)
     shutil.copy2(project / "Makefile", folder)
+    (folder / "workflow").mkdir()
+    shutil.copy2(project / "workflow/install.py", folder / "workflow")
     (folder / "requirements.lock").write_text(f"./{BRICK}\n")
     files = {
         "brick.py": "print(__file__)\n",
@@ -81,9 +88,8 @@ def made(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings.write_text("[install]\nuser = true\ntarget = elsewhere\nprefix = elsewhere\n")
     elsewhere = {"PIP_USER": "1", "PIP_TARGET": "elsewhere", "PIP_PREFIX": "elsewhere"}
     done = make(folder, "setup", PIP_CONFIG_FILE=str(settings), **elsewhere)
-    assert (done.returncode, done.stdout) == (0, "gradlab: making .venv, with what requirements.lock names\n"), (
-        done.stderr
-    )
+    assert done.returncode == 0, done.stderr
+    assert FIRST.fullmatch(done.stdout)
     return folder
 
 
@@ -96,6 +102,37 @@ def moved(made: Path, tmp_path: Path) -> Path:
 def test_the_users_settings_of_pip_do_not_matter(made):
     assert find_brick(made).is_relative_to(made / ".venv/lib")
     assert not (made / "elsewhere").exists()
+
+
+def test_where_uv_fails_pip_installs(project, tmp_path):
+    folder = set_up(tmp_path / "by_pip", project)
+    uv = tmp_path / "bin/uv"
+    uv.parent.mkdir()
+    uv.write_text("#!/bin/sh\nexit 2\n")
+    uv.chmod(0o755)
+    done = make(folder, "setup", PATH=f"{uv.parent}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" s, by pip, since uv could not\n")
+    assert find_brick(folder).is_relative_to(folder / ".venv/lib")
+
+
+def test_uv_looks_where_pip_is_set_to_look(tmp_path, monkeypatch):
+    settings = tmp_path / "pip.conf"
+    settings.write_text(
+        "[global]\nindex-url = https://first.example/simple\nfind-links = /not/this\ncert = /some/ca.pem\n"
+        "[install]\nextra-index-url =\n    https://second.example/simple\n    file:///third\n"
+    )
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("HOME", str(tmp_path))  # no settings of the user's own
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
+    found = runpy.run_path("workflow/install.py")["find_places"]()
+    assert found["UV_DEFAULT_INDEX"] == "https://first.example/simple"
+    assert found["UV_INDEX"] == "https://second.example/simple file:///third"
+    assert found["UV_FIND_LINKS"] == "/wheels"
+    assert found["SSL_CERT_FILE"] == "/some/ca.pem"
+    assert found["UV_INDEX_STRATEGY"] == "unsafe-best-match"
 
 
 def test_what_is_complete_is_left_alone_also_where_it_was_moved(moved):
@@ -128,7 +165,8 @@ def test_an_environment_that_no_longer_fits_is_made_anew(moved, damage):
     damage(moved)
     (moved / ".venv/left_over").touch()
     done = make(moved, "setup")
-    assert (done.returncode, done.stdout) == (0, ANEW), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert ANEW.fullmatch(done.stdout)
     assert find_brick(moved).is_relative_to(moved / ".venv/lib")
     assert not (moved / ".venv/left_over").exists()
 
@@ -138,7 +176,8 @@ def test_a_link_in_the_place_of_the_environment_gives_way_and_what_it_leads_to_s
     (tmp_path / "elsewhere/installed").write_text("of another lock file")
     (moved / ".venv").symlink_to(tmp_path / "elsewhere")
     done = make(moved, "setup")
-    assert (done.returncode, done.stdout) == (0, ANEW), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert ANEW.fullmatch(done.stdout)
     assert find_brick(moved).is_relative_to(moved / ".venv/lib") and not (moved / ".venv").is_symlink()
     assert (tmp_path / "elsewhere/installed").read_text() == "of another lock file"
     assert (tmp_path / "elsewhere/bin/python").exists()
@@ -154,7 +193,8 @@ def test_a_set_up_that_was_killed_is_made_anew(project, tmp_path):
         one.kill()
     process.communicate()
     done = make(folder, "setup")
-    assert (done.returncode, done.stdout) == (0, ANEW), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert ANEW.fullmatch(done.stdout)
     assert find_brick(folder).is_relative_to(folder / ".venv/lib")
 
 

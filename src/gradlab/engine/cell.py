@@ -127,7 +127,7 @@ def run_cell(
             "cell": name,
             "recipe": recipe,
             "parameters": parameters,
-            "started": started.isoformat(timespec="seconds"),
+            "started": started.isoformat(timespec="milliseconds"),
             "wall_seconds": wall_seconds,
             "machine": {**describe_machine(), "threads": threads, "gpu": environment["gpu"]},
             "rounding": {"asked": rounding, "measured": environment["rounding"]},

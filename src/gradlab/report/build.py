@@ -43,6 +43,7 @@ from gradlab.report.rounding import describe_rounding, summarise_rounding
 from gradlab.report.sections import Section, build_sections
 from gradlab.report.speed import BenchmarkError, tabulate_benchmarks
 from gradlab.report.study_page import SCRIPTS, address_plots, render_study, save_plots
+from gradlab.report.timeline import draw_run
 
 
 def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None) -> str:
@@ -98,6 +99,10 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
     for section in sections:
         save_plots(section, links)
         render_study(section, replace(links, up="../"), repeats)
+    run = draw_run(results, studies)
+    if run:
+        write_text(root / "figures/run.svg", run.svg)
+        write_text(root / "figures/run.csv", run.data)
     differences = list_differences(ledger.figures, studies)
     sentence, trouble = summarise(results, ledger.entries), describe_trouble(results)
     render_page(
@@ -121,6 +126,8 @@ def render_report(plan_file: Path, *, data: Path, benchmarks: Path | None = None
         causes=tabulate_causes(ledger.entries) if ledger.entries else None,
         power=tabulate_power(ledger, studies),
         cost=measure_cost(results, studies),
+        run=run,
+        run_address={"svg": "figures/run.svg", "data": "figures/run.csv"},
         speed=tabulate_benchmarks(benchmarks) if benchmarks else None,
         repeats=summarise_repeats(repeats),
         second_runs=describe_repeats(repeats, comparisons or {}),
