@@ -410,7 +410,15 @@ def test_the_manifest_says_what_the_kernel_says(run, write_notebook, tmp_path):
     assert versions["numpy"] == "9999"
     assert versions["python"] == sys.version.split()[0]
     assert versions["ipykernel"]
-    assert "matplotlib" not in run(write_notebook(EMPTY_RESULTS))["versions"]
+
+
+def test_the_manifest_names_what_runner_and_kernel_have_imported_and_no_more(write_notebook, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = plan_cells(tmp_path / "results", write_notebook(EMPTY_RESULTS), {"s/published/x": {}})
+    subprocess.run([sys.executable, "-m", "gradlab.engine.cell", str(plan), "s/published/x"], check=True)
+    versions = json.loads((tmp_path / "results/s/published/x/manifest.json").read_text())["versions"]
+    assert {"papermill", "ipykernel"} < versions.keys()
+    assert "matplotlib" not in versions
 
 
 @pytest.mark.parametrize("variable", ["JUPYTER_PATH", "JUPYTER_DATA_DIR", "HOME"])

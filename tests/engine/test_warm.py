@@ -99,13 +99,15 @@ def test_what_no_seed_fixes_is_not_the_same_in_two_forks(plan, start_warm, tmp_p
 
 
 def test_a_job_whose_runner_is_killed_says_so(plan, start_warm, tmp_path):
-    file = plan("import os, time\nopen('runner', 'w').write(str(os.getppid()))\ntime.sleep(60)")
+    file = plan("import os, time\nopen('runner', 'w').write(str(os.getppid()))\ntime.sleep(600)")
     start_warm(file)
     job = run_job(file, "x")
     runner = wait_until(lambda: (tmp_path / "runner").exists() and (tmp_path / "runner").read_text())
+    (kernel,) = psutil.Process(int(runner)).children()
     os.kill(int(runner), signal.SIGKILL)
     assert job.communicate() == (None, "gradlab: the runner of the cell was killed\n")
     assert job.returncode == 1
+    kernel.wait(30)
 
 
 def test_what_it_does_not_serve_the_job_runs_itself(plan, start_warm, tmp_path):

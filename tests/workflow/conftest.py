@@ -164,7 +164,7 @@ def kill_all(process: subprocess.Popen[str]) -> None:
 
 def find_outputs(results: Path) -> dict[str, str]:
     """The SHA-256 of everything in a folder of results that does not tell when it was made, or how long that took."""
-    told = ("notebook.ipynb", "manifest.json", "report.html", "repeatability.json")
+    told = ("notebook.ipynb", "manifest.json", "report.html", "repeatability.json", "run.svg", "run.csv")
     folders = ("pages", "logs")
     return {
         path.relative_to(results).as_posix(): sha256(path)

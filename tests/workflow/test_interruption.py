@@ -15,9 +15,9 @@ from gradlab.engine.results import load_results
 
 pytestmark = pytest.mark.workflow
 
-# What SIGKILL hits: snakemake itself, the job of a cell, its runner, its kernel, the process of which these are forks, the one
-# that has forked that, or everything at once, as when the power goes.
-VICTIMS = ("snakemake", "job", "runner", "kernel", "packages", "server", "everything")
+# What SIGKILL hits: snakemake itself, the job of a cell, its runner, its kernel, everything at once, as when the power goes,
+# the process of which runners are forks, and the one that has forked that.
+VICTIMS = ("snakemake", "job", "runner", "kernel", "everything", "packages", "server")
 # How far they are from the server.
 GENERATIONS = {"server": 0, "packages": 1, "runner": 2, "kernel": 3}
 

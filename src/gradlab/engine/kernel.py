@@ -204,7 +204,9 @@ def main() -> None:
             context.sndhwm = 0  # else what it prints while its client is busy or stopped is thrown away, without a word
             super().init_iopub(context)
 
-    App.launch_instance(config=Config(InteractiveShellApp={"ignore_cwd": True}))
+    config = Config(InteractiveShellApp={"ignore_cwd": True})
+    config.IPKernelApp.parent_handle = int(os.environ["JPY_PARENT_PID"])  # ends with it; known late in a fork
+    App.launch_instance(config=config)
     ended.set()
 
 
