@@ -53,3 +53,10 @@ def test_rules_ask_a_cluster_for_what_their_cells_need(copy_tiny):
     asked = dict(re.findall(r"^ *Job \d+: (\S+) needs (1 \d+ \d+ \d+);", terminal, re.MULTILINE))
     assert asked[CHOICE] == asked["tiny/published/mean"] == "1 300 1 0"
     assert asked["tiny/corrected/search-1"] == "1 300 60 0"
+
+
+def test_a_cell_that_is_not_planned_is_refused_by_name_also_where_others_differ_in_its_number_alone(copy_tiny):
+    copy = copy_tiny()
+    for name, said in (("start-77", "tiny/corrected/start-77 is not planned"), ("nonsense", "No rule to produce")):
+        terminal = copy.snakemake(f"results/tiny/tiny/corrected/{name}/metrics.json", "--dry-run", check=False).stdout
+        assert said in terminal

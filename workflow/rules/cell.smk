@@ -3,6 +3,7 @@
 # files and Snakemake's own records say.
 
 import re
+from collections import defaultdict
 
 
 @cache
@@ -18,6 +19,8 @@ def needed_by(wildcards):
     not make it run. (Snakemake overlooks a job that has to run where it reads `ancient` files of another one that has to run.)
     """
     name, settings = wildcards.name, workflow.dag_settings
+    if name not in CELLS:
+        raise WorkflowError(f"{name} is not planned; the names of cells follow from the configuration")
     files = {file: data in RUN.outdated_data for data in CELLS[name].data.values() for file in data_of(data)}
     files |= {str(metrics_of(source, RESULTS)): source in outdated() for source in CELLS[name].sources}
     if name in outdated():
@@ -49,10 +52,20 @@ def result_file(file, study):
     )
 
 
+def family_of(key):
+    """The regular expression of a cell's name and those that differ in numbers alone: Snakemake reads it for every file."""
+    return re.sub(r"\d+", r"\\d+", re.escape(key))
+
+
+templates = defaultdict(set)
+for cell in CELLS.values():
+    templates[family_of(cell.key)].add(cell.template)
+
 for template in dict.fromkeys(cell.template for cell in CELLS.values()):
     planned = {key: cell for key, cell in CELLS.items() if cell.template == template}
     sample = next(iter(planned.values()))
     needs = sample.resources
+    families = dict.fromkeys(family_of(key) if len(templates[family_of(key)]) == 1 else re.escape(key) for key in planned)
 
     rule:
         name:
@@ -64,7 +77,7 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
         log:
             RESULTS / "logs/{name}.ipynb",
         wildcard_constraints:
-            name="|".join(map(re.escape, planned)),
+            name="|".join(families),
         threads: needs.threads
         priority: lambda wildcards: schedule().longest_waits[wildcards.name]
         resources:

@@ -38,13 +38,13 @@ PAUSE = 1.0  # seconds between two looks at whether the run has ended
 LONGEST_REQUEST = 1 << 16  # bytes
 
 Task = Callable[[], int]  # what a fork goes on with, once it has left the loop in which it was made
-Groups = Mapping[str, frozenset[str]]  # for each cell, the packages by which it is served
 
 
 def start(plan_file: Path, plan: Mapping[str, Any], keys: Sequence[str]) -> subprocess.Popen[bytes] | None:
     """Start the warm process of this run, which ends with this process; jobs find it by their environment.
 
-    Does nothing for a single cell, nor where the environment variable is set: an empty one turns it off.
+    Does nothing for a single cell, on other systems than Linux, or where the environment variable is set: an empty one turns
+    it off.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def start(plan_file: Path, plan: Mapping[str, Any], keys: Sequence[str]) -> subp
     keys
         The cells that will run here.
     """
-    if len(keys) < 2 or WARM_VARIABLE in os.environ:
+    if len(keys) < 2 or sys.platform != "linux" or WARM_VARIABLE in os.environ:
         return None
     folder = make_private_folder()
     address = str(folder / "warm")
