@@ -286,7 +286,7 @@ def test_a_cell_that_ran_is_an_action(study, entities):
     assert action["instrument"] == {"@id": "notebooks/made/sound.ipynb"}
     assert refer(action["object"]) == ["results/data/fashion_mnist/dataset.json", "src/gradlab/files.py"]
     assert set(refer(action["result"])) == {f"{folder}/{name}" for name in (*manifest["outputs"], "manifest.json")}
-    assert action["startTime"] == manifest["started"]
+    assert action["startTime"] == datetime.fromisoformat(manifest["started"]).isoformat(timespec="seconds")
     took = datetime.fromisoformat(action["endTime"]) - datetime.fromisoformat(action["startTime"])
     assert took == timedelta(seconds=round(manifest["wall_seconds"])) > timedelta(0)
     assert '"case": "one"' in action["description"]
