@@ -33,8 +33,8 @@ def tabulate_benchmarks(file: Path) -> Table | None:
         reason = f"{type(error).__name__}: {error}"
         raise BenchmarkError(f"{file} cannot be read ({reason}); write it again with `make bench`") from error
     caption = (
-        "Processor time on one thread, the median over the rounds; ratios are formed within a round, and have their quartiles "
-        f"in brackets. Measured on {' and '.join(places)}."
+        "Processor time on one thread, of a cell time by the clock; medians over the rounds. Ratios are formed within a round, "
+        f"with quartiles in brackets. Measured on {' and '.join(places)}."
     )
     return Table(caption, ["Work", "Other way", "Its time", "Our time", "Ratio", "Target"], rows)
 
