@@ -32,8 +32,9 @@ os.environ[RUN_VARIABLE] = str(os.getpid())
 
 # A few lines say what happens, but where Snakemake's own are asked for, or none.
 output = workflow.output_settings
-PROGRESS = Progress(logger) if not (output.dryrun or output.verbose or "PROGRESS" in {q.name for q in output.quiet or ()}) else None
-if PROGRESS and workflow.is_main_process:
+told_otherwise = output.dryrun or output.verbose or "PROGRESS" in {about.name for about in output.quiet or ()}
+PROGRESS = Progress(logger) if workflow.is_main_process and not told_otherwise else None
+if PROGRESS:
     logger.addHandler(PROGRESS)
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":

@@ -272,12 +272,12 @@ def main(arguments: Sequence[str] | None = None, spare: SpareKernel | None = Non
     return 0
 
 
-def run_job() -> int:
-    """Run the cell that the command line names, as a job that ends with its run."""
+def run_job(arguments: Sequence[str] | None = None, spare: SpareKernel | None = None) -> int:
+    """Run one cell of a plan, see `main`, as a job that ends with its run."""
     # A scheduler stops a job by SIGTERM, as a person does by Ctrl-C: the kernel is shut down and the notebook says why.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stop_with_run()
-    return main()
+    return main(arguments, spare)
 
 
 if __name__ == "__main__":

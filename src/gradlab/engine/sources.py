@@ -42,20 +42,17 @@ def imported_packages(*files: str | Path, packages: Sequence[Path] = (PACKAGE,))
 
     Parameters
     ----------
-    files
-        Notebooks (`.ipynb`) or Python modules; the modules of `packages` that they import count as well.
-    packages
-        Folders of packages.
+    files, packages
+        As for `imported_modules`.
     """
-    names: set[str] = set()
-    for file in [*map(Path, files), *imported_sources(*files, packages=packages)]:
-        names |= {name.partition(".")[0] for name in _names(file, tuple(packages))}
-    names -= {*(package.name for package in packages), *sys.stdlib_module_names}
+    names = {name.partition(".")[0] for name in imported_modules(*files, packages=packages)}
     return {distribution: metadata.version(distribution) for distribution in sorted(find_distributions(names))}
 
 
-def imported_at_once(*files: str | Path, packages: Sequence[Path] = (PACKAGE,)) -> frozenset[str]:
-    """Return the modules of other packages that notebooks or modules import before they do anything, by full name.
+def imported_modules(
+    *files: str | Path, packages: Sequence[Path] = (PACKAGE,), at_once: bool = False
+) -> frozenset[str]:
+    """Return the full names of what notebooks or modules import from other packages than Python's own.
 
     What is imported from a module, which may be a module itself, is named as if it were one.
 
@@ -65,11 +62,13 @@ def imported_at_once(*files: str | Path, packages: Sequence[Path] = (PACKAGE,)) 
         Notebooks (`.ipynb`) or Python modules; the modules of `packages` that they import count as well.
     packages
         Folders of packages.
+    at_once
+        Whether what a function imports, when it is called, is left out.
     """
-    sources = [*map(Path, files), *imported_sources(*files, packages=packages, at_once=True)]
-    names = {name for file in sources for name in _names(file, tuple(packages), at_once=True)}
-    own = {package.name for package in packages}
-    return frozenset(name for name in names if name.partition(".")[0] not in own | sys.stdlib_module_names)
+    sources = [*map(Path, files), *imported_sources(*files, packages=packages, at_once=at_once)]
+    names = {name for file in sources for name in _names(file, tuple(packages), at_once)}
+    known = {*(package.name for package in packages), *sys.stdlib_module_names}
+    return frozenset(name for name in names if name.partition(".")[0] not in known)
 
 
 def find_distributions(modules: Iterable[str]) -> set[str]:

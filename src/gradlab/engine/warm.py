@@ -30,9 +30,9 @@ from typing import Any
 from gradlab.engine.job import WARM_VARIABLE
 from gradlab.engine.kernel import SpareKernel, clean_environment, list_modules, make_private_folder, redirect
 from gradlab.engine.plan import find_roots
-from gradlab.engine.sources import find_distributions, imported_at_once
+from gradlab.engine.sources import find_distributions, imported_modules
 from gradlab.engine.study import cell_from_json, discover
-from gradlab.lifetime import RUN_VARIABLE, stop_with_run
+from gradlab.lifetime import RUN_VARIABLE
 
 PAUSE = 1.0  # seconds between two looks at whether the run has ended
 LONGEST_REQUEST = 1 << 16  # bytes
@@ -84,7 +84,7 @@ def _find_modules(plan: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     roots = find_roots(discover(plan["packages"]).values())
     cells = {key: cell_from_json(key, planned) for key, planned in plan["cells"].items()}
     single = {key: cell.template for key, cell in cells.items() if cell.resources.threads == 1}
-    modules = {template: imported_at_once(template, packages=roots) for template in set(single.values())}
+    modules = {template: imported_modules(template, packages=roots, at_once=True) for template in set(single.values())}
     return {key: modules[template] for key, template in single.items()}
 
 
@@ -162,12 +162,11 @@ def _run(connection: socket.socket, arguments: Sequence[str], output: Sequence[i
     if kernel.is_here:
         connection.close()
         return kernel.serve()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
+    for signal_number in (signal.SIGTERM, signal.SIGINT):  # before the job knows where to send them
         signal.signal(signal_number, signal.default_int_handler)
     connection.send(str(os.getpid()).encode())
     threading.Thread(target=_stop_after, args=[connection], daemon=True).start()
-    stop_with_run()
-    status = cell.main(arguments, kernel)
+    status = cell.run_job(arguments, kernel)
     sys.stdout.flush()
     sys.stderr.flush()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends now, before the job does
