@@ -17,13 +17,15 @@ from typing import Any
 import torch
 
 from benchmarks.no_op import UnfinishedError
-from benchmarks.timing import Places, report, time_rounds
+from benchmarks.rates import measure_rates
+from benchmarks.timing import Places, measure
 from gradlab.data import DatasetError
 from gradlab.engine.cell import describe_commit, describe_machine
 from gradlab.files import save_json
 
 # How often each contender runs: more often where a run is short.
 ROUNDS = {
+    "protocol": 5,
     "evaluation": 11,
     "training": 9,
     "augmentation": 11,
@@ -41,25 +43,35 @@ def run_benchmark(name: str, places: Places, rounds: int) -> dict[str, Any]:
     """Return what one benchmark found, with when, where and on which versions."""
     benchmark = importlib.import_module(f"benchmarks.{name}").compare(places)
     started = datetime.now(UTC).isoformat(timespec="seconds")
+    rates = measure_rates() if benchmark.parts else {}
     return {
-        **report(benchmark, time_rounds(benchmark, rounds)),
+        **measure(benchmark, rounds, rates),
         "started": started,
-        "machine": {**describe_machine(), "threads": torch.get_num_threads()},
+        "machine": {**describe_machine(), "threads": torch.get_num_threads(), **rates},
         "versions": {"python": sys.version.split()[0], **{package: metadata.version(package) for package in PACKAGES}},
         "git": describe_commit(),
     }
 
 
 def describe(result: dict[str, Any]) -> str:
-    """Return a result as lines of text: each contender, and the target."""
+    """Return a result as lines of text: each contender, the target, and the parts."""
     lines = [f"{result['name']}: {result['title']}", f"  {result['clock']}, median of {result['rounds']} rounds"]
     for contender in result["contenders"]:
         seconds, ratio = contender["seconds"]["median"], contender["ratio"]
         spread = f"[{ratio['lower']:.3g}, {ratio['upper']:.3g}]"
         lines.append(f"  {seconds:>10.4g} s  × {ratio['median']:<6.3g}{spread}  {contender['label']}")
-    target = result["target"]
-    bound = f"{target['against']} × {target['bound']:g}" if target["against"] else f"{target['bound']:g} s"
-    lines.append(f"  {'met' if target['met'] else 'NOT MET'}: {'at least' if target['against'] else 'at most'} {bound}")
+    if target := result.get("target"):
+        bound = f"{target['against']} × {target['bound']:g}" if target["against"] else f"{target['bound']:g} s"
+        lines.append(
+            f"  {'met' if target['met'] else 'NOT MET'}: {'at least' if target['against'] else 'at most'} {bound}"
+        )
+    if share := result.get("share"):
+        lines.append(f"  {share:.0%} of it is what the machine's rates need")
+    for part in result.get("parts", ()):
+        lines += [
+            f"    {line}"
+            for line in ["", f"{next(iter(part['times'].values())):g} times", *describe(part).splitlines()]
+        ]
     return "\n".join(lines)
 
 

@@ -59,18 +59,19 @@ def compare(places: Places, *, updates: int = UPDATES, subset: int = SUBSET) -> 
             trained.append(classifier.coefs_[0].copy())
         return trained
 
+    contenders = {
+        "gradlab": train_stack,
+        "torch.nn and torch.optim.SGD, seed by seed": train_each,
+        "scikit-learn, partial_fit with one image": lambda: fit_each(1),
+        f"scikit-learn, partial_fit with {updates} images, batch_size=1": lambda: fit_each(updates),
+    }
     return Benchmark(
         name="perceptron",
         title="An update with one image of each of five perceptrons, a seed each",
-        contenders={
-            "gradlab": train_stack,
-            "torch.nn and torch.optim.SGD, seed by seed": train_each,
-            "scikit-learn, partial_fit with one image": lambda: fit_each(1),
-            f"scikit-learn, partial_fit with {updates} images, batch_size=1": lambda: fit_each(updates),
-        },
+        contenders=contenders,
         target=Target(3, "torch.nn and torch.optim.SGD, seed by seed"),
         agree=check_weights,
-        units=updates,
+        units=dict.fromkeys(contenders, updates),
     )
 
 

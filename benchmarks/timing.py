@@ -8,7 +8,7 @@ import resource
 import time
 import timeit
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,22 +61,62 @@ class Benchmark:
     contenders
         What is timed, by label. The first one is the project's own way.
     target
-        What the first one is to reach.
+        What the first one is to reach; None where nothing is asked of it alone.
     agree
         Called with what the contenders returned before anything is timed; raises where they did not do the same.
     clock
         One of `CLOCKS`.
     units
-        How many times a run does the work: times are told for one.
+        How many times a run of a contender does the work, 1 where it is not named: times are told for one.
+    parts
+        What the work is put together from, and how often each occurs in it, for every contender; every part has the same ones.
+        Such a work is not run: its times are the sums of those of its parts. A part of several works is timed once.
+    least
+        The amounts that cannot be saved, by the name of the rate at which the machine does them (see `rates`).
     """
 
     name: str
     title: str
     contenders: Mapping[str, Callable[[], Any]]
-    target: Target
+    target: Target | None = None
     agree: Callable[[Sequence[Any]], None] = lambda results: None
     clock: str = "processor time"
-    units: int = 1
+    units: Mapping[str, float] = field(default_factory=dict)
+    parts: Sequence[tuple[Mapping[str, float], "Benchmark"]] = ()
+    least: Mapping[str, float] = field(default_factory=dict)
+
+
+def measure(
+    benchmark: Benchmark,
+    rounds: int,
+    rates: Mapping[str, float] | None = None,
+    measured: dict[int, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Time a benchmark, part by part where it has any, and return its `report`, in which those of its parts stand.
+
+    Where the machine's rates are given, `share` is how much of our time the work's least amounts take at these rates. Parts
+    that were `measured`, by their identity, are not timed again.
+    """
+    measured = {} if measured is None else measured
+    if id(benchmark) in measured:
+        return measured[id(benchmark)]
+    if not benchmark.parts:
+        result = report(benchmark, time_rounds(benchmark, rounds))
+        if benchmark.least and rates:
+            needed = sum(amount / rates[name] for name, amount in benchmark.least.items())
+            result["share"] = needed / result["contenders"][0]["seconds"]["median"]
+    else:
+        parts = [{"times": dict(times), **measure(part, rounds, rates, measured)} for times, part in benchmark.parts]
+        seconds: dict[str, list[float]] = {}
+        for ways in zip(*(part["contenders"] for part in parts), strict=True):
+            label = ways[0]["label"]
+            runs = [
+                part["times"][label] * np.array(way["seconds"]["runs"]) for part, way in zip(parts, ways, strict=True)
+            ]
+            seconds[label] = np.sum(runs, axis=0).tolist()
+        result = {**report(benchmark, seconds), "parts": parts}
+    measured[id(benchmark)] = result
+    return result
 
 
 def time_rounds(benchmark: Benchmark, rounds: int) -> dict[str, list[float]]:
@@ -96,7 +136,7 @@ def time_rounds(benchmark: Benchmark, rounds: int) -> dict[str, list[float]]:
         first = number % len(labels)
         for label in labels[first:] + labels[:first]:
             timer = timeit.Timer(benchmark.contenders[label], timer=CLOCKS[benchmark.clock])
-            seconds[label].append(timer.timeit(1) / benchmark.units)
+            seconds[label].append(timer.timeit(1) / benchmark.units.get(label, 1))
     return seconds
 
 
@@ -121,16 +161,17 @@ def report(benchmark: Benchmark, seconds: Mapping[str, Sequence[float]]) -> dict
         }
         for label, runs in seconds.items()
     }
-    target = benchmark.target
-    if target.against:
-        met = contenders[target.against]["ratio"]["median"] >= target.bound
-    else:
-        met = bool(np.median(own) <= target.bound)
-    return {
+    result = {
         "name": benchmark.name,
         "title": benchmark.title,
         "clock": benchmark.clock,
         "rounds": len(own),
         "contenders": list(contenders.values()),
-        "target": {"against": target.against, "bound": target.bound, "met": met},
     }
+    if target := benchmark.target:
+        if target.against:
+            met = contenders[target.against]["ratio"]["median"] >= target.bound
+        else:
+            met = bool(np.median(own) <= target.bound)
+        result["target"] = {"against": target.against, "bound": target.bound, "met": met}
+    return result

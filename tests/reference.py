@@ -5,7 +5,7 @@ rest of the process.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -83,13 +83,29 @@ def plain_votes(predictions: Sequence[Sequence[int]]) -> list[int]:
     ]
 
 
-def plain_step(net: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> None:
-    """Make one update through `backward` and a loop over the parameters."""
+def plain_evaluation(
+    net: nn.Module, train: sgd.LabelledImages, test: sgd.LabelledImages, copies: Iterable[Tensor] = ()
+) -> list[float]:
+    """Return train loss, train accuracy, test loss and test accuracy: by vote, where there are copies of the test images."""
+    with torch.no_grad():
+        predictions = [net(images).argmax(dim=1).tolist() for images in copies]
+    accuracy = (
+        float(np.mean(np.array(plain_votes(predictions)) == test.labels.numpy()))
+        if predictions
+        else plain_accuracy(net, test)
+    )
+    return [plain_loss(net, train), plain_accuracy(net, train), plain_loss(net, test), accuracy]
+
+
+def plain_step(net: nn.Module, images: Tensor, labels: Tensor, learning_rate: float) -> Tensor:
+    """Make one update through `backward` and a loop over the parameters; return the loss before it."""
     net.zero_grad()
-    nn.CrossEntropyLoss()(net(images), labels).backward()
+    loss = nn.CrossEntropyLoss()(net(images), labels)
+    loss.backward()
     with torch.no_grad():
         for parameter in net.parameters():
             parameter -= learning_rate * parameter.grad
+    return loss
 
 
 @dataclass(frozen=True)
@@ -113,12 +129,7 @@ def plain_run(
     net = plain_conv_net()
 
     def evaluate() -> list[float]:
-        accuracy = plain_accuracy(net, test)
-        if copies:
-            with torch.no_grad():
-                votes = plain_votes([net(transform(test.images)).argmax(dim=1).tolist() for _ in range(copies)])
-            accuracy = float(np.mean(np.array(votes) == test.labels.numpy()))
-        return [plain_loss(net, train), plain_accuracy(net, train), plain_loss(net, test), accuracy]
+        return plain_evaluation(net, train, test, (transform(test.images) for _ in range(copies)))
 
     rows = [evaluate()]
     for _ in range(settings.max_passes):
@@ -149,15 +160,9 @@ def plain_corrected_run(
     vote_rngs = iter(streams.vote.spawn(settings.max_passes + 1))
 
     def evaluate() -> list[float]:
-        accuracy, rng = plain_accuracy(net, test), next(vote_rngs)
-        if copies:
-            predictions = []
-            for _ in range(copies):
-                transforms = augment.draw_transforms(ranges, len(test), height, width, rng=rng)
-                with torch.no_grad():
-                    predictions.append(net(plain_transforms(test.images, transforms)).argmax(dim=1).tolist())
-            accuracy = float(np.mean(np.array(plain_votes(predictions)) == test.labels.numpy()))
-        return [plain_loss(net, train), plain_accuracy(net, train), plain_loss(net, test), accuracy]
+        rng = next(vote_rngs)
+        transforms = (augment.draw_transforms(ranges, len(test), height, width, rng=rng) for _ in range(copies))
+        return plain_evaluation(net, train, test, (plain_transforms(test.images, drawn) for drawn in transforms))
 
     rows = [evaluate()]
     for _ in range(settings.max_passes):

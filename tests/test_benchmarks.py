@@ -1,14 +1,28 @@
 """The benchmarks: their arithmetic, each of them from end to end on tiny made data, and the results that are kept."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import augmentation, cell, evaluation, no_op, perceptron, plan, timing, training, two_layer
+from benchmarks import (
+    augmentation,
+    cell,
+    evaluation,
+    no_op,
+    perceptron,
+    plan,
+    protocol,
+    rates,
+    timing,
+    training,
+    two_layer,
+)
 from benchmarks.__main__ import RESULTS, ROUNDS, main
-from benchmarks.timing import Benchmark, Places, Target, report, summarise, time_rounds
+from benchmarks.forks import run_in_forks
+from benchmarks.timing import Benchmark, Places, Target, measure, report, summarise, time_rounds
 from gradlab.report.speed import tabulate_benchmarks
 
 
@@ -54,9 +68,9 @@ class Clock:
 def test_every_round_runs_all_contenders_and_begins_with_another_one(monkeypatch):
     clock = Clock(monkeypatch)
     contenders = {"a": clock.take("a", 1.0), "b": clock.take("b", 3.0), "c": clock.take("c", 0.5)}
-    seconds = time_rounds(Benchmark("made", "", contenders, Target(1), units=2), 4)
+    seconds = time_rounds(Benchmark("made", "", contenders, units={"a": 2, "b": 2}), 4)
     assert "".join(clock.done) == "abc" + "abc" + "bca" + "cab" + "abc"  # the first time without being timed
-    assert seconds == {"a": [0.5] * 4, "b": [1.5] * 4, "c": [0.25] * 4}
+    assert seconds == {"a": [0.5] * 4, "b": [1.5] * 4, "c": [0.5] * 4}
 
 
 def test_contenders_that_do_not_agree_are_not_timed(monkeypatch):
@@ -85,6 +99,54 @@ def test_ratios_are_formed_within_a_round(target, met):
     assert result["target"]["met"] is met
 
 
+def test_a_whole_is_the_sum_of_its_parts_each_as_often_as_it_occurs(monkeypatch):
+    clock = Clock(monkeypatch)
+
+    def each(times):
+        return dict.fromkeys(("own", "plain"), times)
+
+    def part(own, plain, **facts):
+        return Benchmark("part", "", {"own": clock.take("own", own), "plain": clock.take("plain", plain)}, **facts)
+
+    passes, shared = part(1.0, 5.0, least={"copy": 3.0}), part(3.0, 3.0)
+    study = Benchmark("study", "", {}, parts=[(each(10), passes), ({"own": 2, "plain": 1}, shared)])
+    whole = Benchmark("whole", "", {}, Target(3, "plain"), parts=[(each(1), study), (each(0.5), shared)])
+    result = measure(whole, 2, {"copy": 4.0})
+    assert clock.done.count("own") == 2 * (1 + 2)  # a part of two works is timed once
+    own, plain = result["contenders"]
+    assert own["seconds"]["runs"] == [10 + 6 + 1.5] * 2
+    assert plain["seconds"]["runs"] == [50 + 3 + 1.5] * 2
+    assert plain["ratio"]["median"] == 54.5 / 17.5
+    assert result["target"] == {"against": "plain", "bound": 3, "met": True}
+    assert [part["times"] for part in result["parts"]] == [each(1), each(0.5)]
+    passes, _ = result["parts"][0]["parts"]
+    assert (passes["times"], passes["share"]) == (each(10), 0.75)
+    assert "target" not in passes
+
+
+def test_work_is_done_in_forks_and_comes_back():
+    here = os.getpid()
+    found = run_in_forks(lambda: (os.getppid(), os.getpid(), torch.get_num_threads()), copies=2, threads=3)
+    assert {parent for parent, _, _ in found} == {here}
+    assert len({own for _, own, _ in found}) == 2
+    assert [threads for _, _, threads in found] == [3, 3]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_that_fails_is_told(capfd):
+    with pytest.raises(RuntimeError, match="ended without a result"):
+        run_in_forks(lambda: 1 / 0, copies=1, threads=1)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_the_rates_of_the_machine_are_those_of_what_was_done(monkeypatch):
+    monkeypatch.setattr(rates, "SIZE", 200)
+    monkeypatch.setattr(rates, "COPIED", 2**20)
+    found = rates.measure_rates()
+    assert set(found) == {"sgemm", "dgemm", "copy"}
+    assert all(rate > 1e6 for rate in found.values())
+
+
 def test_quartiles():
     assert summarise([4, 1, 3, 2, 5]) == {"median": 3, "lower": 2, "upper": 4}
 
@@ -97,13 +159,13 @@ def test_quartiles():
         lambda places: augmentation.compare(places, images=5),
         lambda places: perceptron.compare(places, updates=6, subset=20),
         lambda places: two_layer.compare(places, train=40, validation=20, n_s=10, epochs=2),
+        lambda places: protocol.compare(places, images=48),
     ],
-    ids=["evaluation", "training", "augmentation", "perceptron", "two_layer"],
+    ids=["evaluation", "training", "augmentation", "perceptron", "two_layer", "protocol"],
 )
 def test_the_contenders_of_a_benchmark_do_the_same(places, compare, request, monkeypatch):
     monkeypatch.setattr(two_layer, "BATCH", 10)
-    benchmark = compare(places)
-    result = report(benchmark, time_rounds(benchmark, 2))
+    result = measure(compare(places), 2, {"sgemm": 1e9, "dgemm": 1e9, "copy": 1e9})
     assert result["name"] == request.node.callspec.id
     assert all(contender["seconds"]["median"] > 0 for contender in result["contenders"])
     json.dumps(result, allow_nan=False)
@@ -122,6 +184,13 @@ def test_contenders_that_did_something_else_are_refused():
         perceptron.check_weights([[np.zeros(2), np.zeros(2)], [np.zeros(2), np.full(2, 0.5)]])
     with pytest.raises(ValueError, match=r"accuracies are 0\.5 and 0\.6"):
         two_layer.check_outcomes([two_layer.Outcome(np.zeros(2), 0.5), two_layer.Outcome(np.zeros(2), 0.6)])
+    for check in (protocol.augmentation.check_evaluations, protocol.batch_size.check_averages):
+        with pytest.raises(ValueError, match="same numbers"):
+            check([(0.5, 0.8), (0.5, 0.79)])
+    with pytest.raises(ValueError, match=r"differ by 0\.5"):
+        protocol.batch_size.check_weights([torch.zeros(2), torch.tensor([0, 0.5])])
+    with pytest.raises(ValueError, match=r"quotients differ by 0\.1"):
+        protocol.regularization.check_quotients([np.zeros(2), np.array([0, 0.1])])
     with pytest.raises(ValueError, match=r"expected metrics\.json"):
         cell.check_results([["metrics.json"], []])
     with pytest.raises(ValueError, match=r"\(100, 99\)"):
@@ -179,10 +248,23 @@ def test_arguments_that_make_no_sense_are_refused(arguments, message, capsys):
 def test_the_results_that_are_kept_follow_from_their_runs():
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))["benchmarks"]
     assert [result["name"] for result in kept] == list(ROUNDS)
-    assert len(tabulate_benchmarks(RESULTS).rows) == len(kept)
+    assert len(tabulate_benchmarks(RESULTS).rows) > len(kept)  # parts have rows as well
     for result in kept:
-        runs = [contender["seconds"]["runs"] for contender in result["contenders"]]
-        assert {len(times) for times in runs} == {result["rounds"]}
-        for contender, times in zip(result["contenders"], runs, strict=True):
-            assert contender["seconds"] == {**summarise(times), "runs": times}
-            assert contender["ratio"] == pytest.approx(summarise(np.array(times) / np.array(runs[0])))
+        check_numbers(result)
+
+
+def check_numbers(result):
+    """A result's medians, quartiles and ratios are those of its runs, and its runs the sums of its parts'."""
+    runs = [contender["seconds"]["runs"] for contender in result["contenders"]]
+    assert {len(times) for times in runs} == {result["rounds"]}
+    for contender, times in zip(result["contenders"], runs, strict=True):
+        assert contender["seconds"] == {**summarise(times), "runs": times}
+        assert contender["ratio"] == pytest.approx(summarise(np.array(times) / np.array(runs[0])))
+    for part in result.get("parts", ()):
+        check_numbers(part)
+    if parts := result.get("parts"):
+        for place, times in enumerate(runs):
+            ways = [part["contenders"][place] for part in parts]
+            often = [part["times"][way["label"]] for part, way in zip(parts, ways, strict=True)]
+            added = sum(n * np.array(way["seconds"]["runs"]) for n, way in zip(often, ways, strict=True))
+            assert times == pytest.approx(added)

@@ -46,12 +46,21 @@ def test_our_way_stands_beside_the_one_that_the_target_names(save):
     assert table.rows == [
         [
             *("A thousand updates", "the plain way", "0.21 s", "2 ms", "105 [99.5, 110]"),
-            "at least 4 times: met",
+            *("at least 4 times: met", ""),
         ],
-        ["A thousand updates", "another", "4 ms", "2 ms", "2 [2, 2]", "at most 0.001 s: not met"],
+        ["A thousand updates", "another", "4 ms", "2 ms", "2 [2, 2]", "at most 0.001 s: not met", ""],
     ]
     assert {len(row) for row in table.rows} == {len(table.header)}
     assert table.caption.endswith(" Measured on made, 2 cores, 2026-01-02 and other, 1 cores, 2026-01-02.")
+
+
+def test_parts_stand_below_the_whole_with_how_often_they_occur(save):
+    part = changed(times={"gradlab": 1250.5}, share=0.864)
+    del part["target"]
+    study = changed(title="A study", times={"gradlab": 1}, parts=[part])
+    rows = tabulate_benchmarks(save(changed(title="All", parts=[study]))).rows
+    assert [row[0] for row in rows] == ["All", "– A study", "– – 1,250 × A thousand updates"]
+    assert rows[2] == [rows[2][0], "another", "4 ms", "2 ms", "2 [2, 2]", "", "86%"]
 
 
 def test_a_file_that_is_not_there_is_no_table(tmp_path):

@@ -1,0 +1,111 @@
+"""The parts of the batch-size study: for each size a trial pass, and passes and evaluations of the run (F §3)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from reference import plain_evaluation, plain_step
+from torch import Tensor, nn
+
+from benchmarks.fashion import TEST, load_images, set_parameters
+from benchmarks.protocol.sides import Part, set_beside
+from benchmarks.timing import Places
+from gradlab.lab import models, sgd
+from gradlab.lab.streams import start_streams
+from gradlab.studies.batch_size import replay
+
+TRIAL_RATES = {1: 0.01, 2: 0.02, 4: 0.05, 8: 0.1, 16: 0.15}
+SUBSET, HIDDEN, PASSES = 6000, 64, 50
+
+
+def list_parts(places: Places, images: int | None = None) -> Iterator[Part]:
+    """Yield the parts of the published runs."""
+    data = replay.Images(*load_images(places.data, images or SUBSET, images or TEST))
+    initial = replay.init_perceptron(HIDDEN, rng=torch.Generator().manual_seed(0))
+
+    def build() -> nn.Module:
+        net = nn.Sequential(nn.Flatten(), nn.Linear(784, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, models.CLASSES))
+        set_parameters(net, initial)
+        return net
+
+    for size, rate in TRIAL_RATES.items():
+        yield set_beside(
+            1,
+            f"A trial pass with {size} images in an update",
+            partial(_try, data, initial, sgd.Settings(size, rate, 1)),
+            partial(_try_plainly, data, build, sgd.Settings(size, rate, 1)),
+            check_averages,
+        )
+        yield set_beside(
+            PASSES,
+            f"A training pass with {size} images in an update",
+            partial(_train, data, initial, sgd.Settings(size, rate / 2, 1)),
+            partial(_train_plainly, data, build, sgd.Settings(size, rate / 2, 1)),
+            check_weights,
+        )
+
+    def evaluate() -> list[float]:
+        result = replay.evaluate(initial, data)
+        return [result.train.loss, result.train.accuracy, result.test.loss, result.test.accuracy]
+
+    yield set_beside(
+        len(TRIAL_RATES) * (PASSES + 1),
+        f"An evaluation on {len(data.train):,} and {len(data.test):,} images",
+        evaluate,
+        lambda: plain_evaluation(build(), data.train, data.test),
+        check_averages,
+    )
+
+
+def _try(data: replay.Images, initial: list[Tensor], settings: sgd.Settings) -> tuple[float, ...]:
+    parameters, streams = [parameter.clone() for parameter in initial], start_streams(torch_seed=0, numpy_seed=0)
+    return replay.run_trial(parameters, data, settings, streams=streams)[0].averages
+
+
+def _try_plainly(data: replay.Images, build: Callable[[], nn.Module], settings: sgd.Settings) -> list[float]:
+    net = build()
+    plain_evaluation(net, data.train, data.test)
+    average, printed = 0.0, []
+    for update, loss in enumerate(_step_plainly(net, data.train, settings), start=1):
+        average = 0.99 * average + 0.01 * loss.item()
+        if update % replay.AVERAGE_EVERY == 0:
+            printed.append(average)
+    plain_evaluation(net, data.train, data.test)
+    return printed
+
+
+def _train(data: replay.Images, initial: list[Tensor], settings: sgd.Settings) -> Tensor:
+    parameters = [parameter.clone() for parameter in initial]
+    order = sgd.draw_indices(len(data.train), settings, rng=np.random.RandomState(0))
+    replay.train_pass(parameters, data.train, order, learning_rate=settings.learning_rate)
+    return parameters[0]
+
+
+def _train_plainly(data: replay.Images, build: Callable[[], nn.Module], settings: sgd.Settings) -> Tensor:
+    net = build()
+    for _ in _step_plainly(net, data.train, settings):
+        pass
+    return net[1].weight.detach()
+
+
+def _step_plainly(net: nn.Module, train: sgd.LabelledImages, settings: sgd.Settings) -> Iterator[Tensor]:
+    """Make the updates of one pass, each with a draw of its own, and yield the loss before each."""
+    rng = np.random.RandomState(0)
+    for _ in range(settings.updates_per_pass(len(train))):
+        batch = rng.choice(len(train), size=(settings.batch_size,))
+        yield plain_step(net, train.images[batch], train.labels[batch], settings.learning_rate)
+
+
+def check_averages(results: Sequence[Sequence[float]]) -> None:
+    """Refuse contenders that found other averages; they differ by rounding."""
+    own, plain = results
+    if not np.allclose(own, plain, rtol=1e-3, atol=1e-3):
+        raise ValueError(f"the contenders found {own} and {plain}; expected the same numbers from each")
+
+
+def check_weights(results: Sequence[Tensor]) -> None:
+    """Refuse contenders whose first layers went elsewhere; rounding differs, and grows over the updates."""
+    own, plain = results
+    if (difference := (own - plain).abs().max().item()) > 0.02:
+        raise ValueError(f"weights of the first layer differ by {difference:.2g}; expected the same updates")
