@@ -105,6 +105,15 @@ def test_a_cell_that_never_ran_takes_as_much_of_its_minutes_as_the_others_took_o
     assert estimate_left({}, {C: 0}, 2, cells) is None
 
 
+def test_a_cell_that_never_ran_is_like_those_of_its_notebook():
+    cells = plan(
+        make_cell(A, {}, notebook="long", resources=Resources(minutes=10)),
+        make_cell(B, {}, notebook="short", resources=Resources(minutes=10)),
+        make_cell(C, {}, notebook="short", resources=Resources(minutes=20)),
+    )
+    assert estimate_left({A: 600.0, B: 30.0}, {C: 0}, 2, cells) == 60
+
+
 def test_a_cell_is_learned_when_it_is_done(tmp_path):
     schedule = Schedule(CELLS, tmp_path)
     schedule.learn(A)

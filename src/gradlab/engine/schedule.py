@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -64,15 +64,21 @@ class Schedule:
         """
         if not self.known:
             return None
-        # A cell that is not known takes as much of the minutes that it may take as all that are known took of theirs.
-        share = sum(self.known.values()) / sum(self._cells[key].resources.minutes for key in self.known)
-        left = {
-            key: max(self.known.get(key, share * self._cells[key].resources.minutes) - unfinished[key], 0.0)
-            if key in unfinished
-            else 0.0
-            for key in self._cells
-        }
+        # A cell that is not known takes as much of the minutes that it may take as those of its notebook that are known took of
+        # theirs, or as all that are known did.
+        alike: dict[str, list[str]] = {}
+        for key in self.known:
+            alike.setdefault(self._cells[key].template, []).append(key)
+        left = dict.fromkeys(self._cells, 0.0)
+        for key, running in unfinished.items():
+            cell = self._cells[key]
+            usual = self._find_share(alike.get(cell.template, self.known)) * cell.resources.minutes
+            left[key] = max(self.known.get(key, usual) - running, 0.0)
         return max(sum(left.values()) / cores, *self._add_up_chains(left).values())
+
+    def _find_share(self, keys: Collection[str]) -> float:
+        """Return the seconds that known cells took, of a minute that they may take."""
+        return sum(self.known[key] for key in keys) / sum(self._cells[key].resources.minutes for key in keys)
 
     def _add_up_chains(self, seconds: Mapping[str, float]) -> dict[str, float]:
         waiting: dict[str, list[str]] = {key: [] for key in self._cells}
