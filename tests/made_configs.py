@@ -215,6 +215,7 @@ def sound_configs(draw: st.DrawFn) -> dict[str, Any]:
                 "trainings": some("clean", "augmented"),
                 "root_seed": whole(0, 2**32 - 1),
                 "seeds": seeds(),
+                "copies": whole(1, 1000),
                 "evaluate_every": whole(1, 100_000),
                 "average_from": number(0, 0.99),
             },

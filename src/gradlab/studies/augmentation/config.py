@@ -7,6 +7,8 @@ from pydantic import Field
 
 from gradlab.lab.fields import Count, FashionImages, Passes, Range, Rate, RootSeed, Section, Seeds, Unique
 
+_Copies = Annotated[Count, Field(le=1000)]
+
 
 class Corrected(Section):
     """Runs in which every image has a transform of its own each time it is used; everything above applies as well."""
@@ -21,6 +23,7 @@ class Corrected(Section):
         description="A cell of every training for each; add a number, and nothing else runs again. Training subset, initial "
         "network, order of the images and transforms vary with it; all settings have the same seeds.",
     )
+    copies: _Copies = Field(8, description="Copies of the test set among which the majority votes here.")
     evaluate_every: Passes = Field(
         25,
         description="Passes between two votes over copies of the test set; there is one after the last pass as well. The test "
@@ -48,9 +51,7 @@ class Config(Section):
     max_passes: Passes = Field(
         100, description="Passes after which training stops where the training accuracy has not reached 1."
     )
-    copies: Annotated[Count, Field(le=1000)] = Field(
-        8, description="Augmented copies of the test set among which the majority votes."
-    )
+    copies: _Copies = Field(8, description="Augmented copies of the test set among which the majority votes.")
     crop_scale: Range[Annotated[float, Field(ge=0.01, le=1)]] = Field(
         [0.75, 1.0], description="Smallest and largest share of the image's area that a crop keeps."
     )

@@ -25,7 +25,6 @@ _SHARED = [
     "batch_size",
     "learning_rate",
     "max_passes",
-    "copies",
     "crop_scale",
     "crop_ratio",
     "max_angle",
@@ -50,6 +49,7 @@ def cells(config: Config) -> list[Cell]:
             notebook="published",
             parameters={
                 **shared,
+                "copies": config.copies,
                 "setting": setting,
                 "earlier_runs": _NOTEBOOK_RUNS[: _NOTEBOOK_ORDER.index(setting)],
             },
@@ -68,6 +68,7 @@ def cells(config: Config) -> list[Cell]:
                 "training": training,
                 "seed": seed,
                 "root_seed": corrected.root_seed,
+                "copies": corrected.copies,
                 "evaluate_every": corrected.evaluate_every,
                 "average_from": corrected.average_from,
             },
