@@ -60,7 +60,7 @@ data: setup  ## Fetch and prepare both data sets.
 	@$(SNAKEMAKE) fashion_mnist cifar10
 
 check-data: setup  ## Read the prepared data, and check every byte.
-	@PYTHONPATH=src $(PY) -m gradlab.data.check
+	@PYTHONPATH=src $(PY) -m gradlab check-data
 
 report: setup  ## Run the whole study and render results/report.html.
 	@$(SNAKEMAKE)
@@ -69,18 +69,18 @@ quick: setup  ## Run every kind of cell, shortened, and render results/quick/rep
 	@$(MAKE) --no-print-directory report CONFIG=config/quick.yaml
 
 ledger: report  ## Compare with the published figures; fail where one that must be exact is not.
-	@PYTHONPATH=src $(PY) -m gradlab.engine.ledger $(RESULTS)/ledger.json
+	@PYTHONPATH=src $(PY) -m gradlab ledger $(RESULTS)/ledger.json
 
 # The second run lies beside the first, in a folder of its own for each context.
 AGAIN = $(RESULTS)/$(if $(ROUNDING),rounding-$(ROUNDING),again)
 
 verify: offered report  ## Run every cell again, and let the report say which gave the same bytes (ROUNDING=avx2: what stands).
 	@$(SNAKEMAKE) --config results=$(AGAIN) $(if $(ROUNDING),rounding=$(ROUNDING)) -- $(CELLS)
-	@PYTHONPATH=src $(PY) -m gradlab.engine.$(if $(ROUNDING),robustness,verify) $(RESULTS)/plan.json $(AGAIN)/plan.json; \
+	@PYTHONPATH=src $(PY) -m gradlab $(if $(ROUNDING),robustness,verify) $(RESULTS)/plan.json $(AGAIN)/plan.json; \
 		status=$$?; $(SNAKEMAKE) && exit $$status
 
 offered: setup  # before hours of computing: whether this machine has the context
-	@PYTHONPATH=src $(PY) -m gradlab.engine.rounding $(ROUNDING)
+	@PYTHONPATH=src $(PY) -m gradlab rounding $(ROUNDING)
 
 serve: setup  ## Serve the report to browsers on this machine alone (RESULTS=results/quick for the quick study).
 	@test -f "$(RESULTS)/report.html" || { echo "gradlab: there is no $(RESULTS)/report.html; run 'make report' first" >&2; exit 1; }
@@ -88,7 +88,7 @@ serve: setup  ## Serve the report to browsers on this machine alone (RESULTS=res
 	@$(PY) -u -m http.server --bind 127.0.0.1 --directory "$(RESULTS)" $(PORT)
 
 archive: setup  ## Pack report, results and project into one zip with an RO-Crate (RESULTS as for serve).
-	@PYTHONPATH=src $(PY) -m gradlab.engine.archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
+	@PYTHONPATH=src $(PY) -m gradlab archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
 
 test: lint browser data  ## Run all tests that need no root, in two processes.
 	@$(PYTEST) -m "not system" $(PYTEST_ARGS)

@@ -1,5 +1,6 @@
 """What a cell costs beside its computation: the runner, the kernel, imports, and saving."""
 
+import atexit
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -52,12 +53,13 @@ class Files:
         os.environ |= {RUN_VARIABLE: str(os.getpid()), "PYTHONPATH": os.pathsep.join(map(str, PATH))}
         plan = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
         with chdir(self.folder):
-            warm.start(Path("plan.json"), plan, [CELL.key] * 2)
+            server = warm.start(Path("plan.json"), plan, [CELL.key] * 2)
+        atexit.register(lambda: (server.terminate(), server.wait()))
         return os.environ.pop(WARM_VARIABLE)
 
     def run(self, address: str = "") -> None:
         """Run the cell as the workflow does: by the warm process at an address, or in a process of its own."""
-        job = ("-P", "-m", "gradlab.engine.job", "plan.json", CELL.key)
+        job = ("-P", "-m", "gradlab", "cell", "plan.json", CELL.key)
         run_python(*job, folder=self.folder, path=PATH, variables={WARM_VARIABLE: address})
 
     def run_papermill(self) -> None:

@@ -1,4 +1,4 @@
-"""Files written so that they are either whole or not there, and their digests."""
+"""Files written so that they are either whole or not there, their digests, and where the project's own lie."""
 
 import errno
 import hashlib
@@ -12,10 +12,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PROJECT = Path(__file__).parents[2]  # the folder of the Snakefile
 LEFTOVER = 24 * 3600.0  # seconds after which nobody writes a temporary file any more
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NOT_OFFERED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def find_own(path: str | Path) -> str:
+    """Return where a file of the project lies: in the working directory or, where it is not there, in the project's folder.
+
+    Parameters
+    ----------
+    path
+        Relative to either.
+
+    Returns
+    -------
+    str
+        Relative to the working directory; `path` itself where it is in neither.
+    """
+    beside = PROJECT / path
+    return os.path.relpath(beside) if beside.exists() and not os.path.exists(path) else str(path)
 
 
 @contextmanager

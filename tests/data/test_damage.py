@@ -37,8 +37,7 @@ from reference_datasets import (
     write_plan,
 )
 
-from gradlab.data import DatasetError, load_cifar10, load_fashion_mnist
-from gradlab.data import __main__ as command
+from gradlab.data import DatasetError, command, load_cifar10, load_fashion_mnist
 from gradlab.data import check as check_module
 from gradlab.data.fetch import fetch
 from gradlab.data.identity import SPECS

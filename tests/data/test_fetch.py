@@ -463,7 +463,7 @@ COMMAND = """
 import sys
 sys.path.insert(0, {tests!r})
 from reference_datasets import make_cifar10
-from gradlab.data import __main__ as command
+from gradlab.data import command
 command.SPECS = {{"cifar10": make_cifar10({url!r}).spec}}
 for line in sys.stdin:
     print(command.main([line.strip(), "cifar10"]), flush=True)

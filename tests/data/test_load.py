@@ -16,8 +16,7 @@ import pytest
 from filelock import FileLock
 from reference_datasets import CIFAR, FASHION, Hostile, row_png, write_files, write_plan
 
-from gradlab.data import DATASETS, DatasetError, is_outdated, load_cifar10, load_fashion_mnist
-from gradlab.data import __main__ as command
+from gradlab.data import DATASETS, DatasetError, command, is_outdated, load_cifar10, load_fashion_mnist
 from gradlab.data.decode import (
     read_idx,
     read_json_labels,
@@ -254,7 +253,7 @@ def test_command_fetches_and_prepares(made, tmp_path, monkeypatch):
 
 def run_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gradlab.data", *arguments],
+        [sys.executable, "-m", "gradlab", "data", *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -308,7 +307,7 @@ def test_stopped_command_leaves_nothing_behind(tmp_path):
         tmp_path / "plan.json", "cifar10", destination=str(tmp_path / "arrays"), sources=["packages"], cache=str(cache)
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "gradlab.data", plan, "cifar10"],
+        [sys.executable, "-m", "gradlab", "data", plan, "cifar10"],
         env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
         stderr=subprocess.DEVNULL,
     )

@@ -160,7 +160,7 @@ def test_cells_side_by_side_in_one_folder_do_not_meet(write_notebook, tmp_path, 
     numbers = range(6)
     cells = {f"s/published/{number}": {"value": number} for number in numbers}
     plan = plan_cells(tmp_path / "results", notebook, cells)
-    running = [subprocess.Popen([sys.executable, "-m", "gradlab.engine.cell", str(plan), name]) for name in cells]
+    running = [subprocess.Popen([sys.executable, "-m", "gradlab", "cell", str(plan), name]) for name in cells]
     assert [process.wait() for process in running] == [0 for _ in numbers]
     doubled = [json.loads((tmp_path / "results" / name / "metrics.json").read_text())["x.value"] for name in cells]
     assert doubled == [2 * number for number in numbers]
@@ -234,7 +234,7 @@ def start(request, tmp_path, monkeypatch, start_warm):
         plan = plan_cells(results, notebook, {"s/published/x": {}, "s/published/y": {}})
         if request.param == "by the warm process":
             start_warm(plan)
-        command = f"{prefix} exec {sys.executable} -m gradlab.engine.job {plan} s/published/x"
+        command = f"{prefix} exec {sys.executable} -m gradlab cell {plan} s/published/x"
         # Where the tests run in the background of a script, Ctrl-C is ignored, and what they start inherits that.
         hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         environment = os.environ | (variables or {})
@@ -415,7 +415,7 @@ def test_the_manifest_says_what_the_kernel_says(run, write_notebook, tmp_path):
 def test_the_manifest_names_what_runner_and_kernel_have_imported_and_no_more(write_notebook, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = plan_cells(tmp_path / "results", write_notebook(EMPTY_RESULTS), {"s/published/x": {}})
-    subprocess.run([sys.executable, "-m", "gradlab.engine.cell", str(plan), "s/published/x"], check=True)
+    subprocess.run([sys.executable, "-m", "gradlab", "cell", str(plan), "s/published/x"], check=True)
     versions = json.loads((tmp_path / "results/s/published/x/manifest.json").read_text())["versions"]
     assert {"papermill", "ipykernel"} < versions.keys()
     assert "matplotlib" not in versions
@@ -498,8 +498,9 @@ def test_a_log_on_another_disk_is_no_obstacle(run, write_notebook, tmp_path, mon
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A repository with one commit, as the working directory; its commit."""
+    """A repository with one commit, as the project; its commit."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gradlab.engine.cell.PROJECT", tmp_path)
     identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run(["git", "init", "-q"], check=True)
     subprocess.run(["git", *identity, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
@@ -510,7 +511,7 @@ def test_the_commit_is_that_of_the_project_and_never_a_foreign_one(repository, t
     assert describe_commit() == {"commit": repository, "dirty": False}
     inside = tmp_path / "unpacked"
     inside.mkdir()
-    monkeypatch.chdir(inside)
+    monkeypatch.setattr("gradlab.engine.cell.PROJECT", inside)
     assert describe_commit() is None
     monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
     assert describe_commit() is None

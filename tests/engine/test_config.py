@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from made_configs import CONFIGS, FILES, sound_configs
 
 from gradlab.engine.config import ConfigError, Settings, check_config, check_files, lay_over, read_config, read_packages
-from gradlab.engine.config.__main__ import main
+from gradlab.engine.config.command import main
 from gradlab.engine.config.document import document
 from gradlab.engine.config.keys import PROJECT_FOLDERS
 from gradlab.engine.study import Study, discover
@@ -64,10 +64,9 @@ def test_config_yaml_shows_every_key_with_its_default(project, studies):
 
 
 def test_the_readme_is_what_the_models_say(project):
-    page = document()
-    assert page == (project / "config/README.md").read_text(), (
-        "python -m gradlab.engine.config.document > config/README.md"
-    )
+    page = document([project / "config/config.yaml"])
+    command = "gradlab config config/config.yaml --page > config/README.md"
+    assert page == (project / "config/README.md").read_text(), command
     assert not re.search(r"\| (\(.*\))?\.? \|$", page, re.MULTILINE), "a key without a description"
 
 
@@ -356,6 +355,7 @@ RULES = {
             "trainings": some("clean", "augmented"),
             "root_seed": SEED,
             "seeds": SEEDS,
+            "copies": whole(1, 1000),
             "evaluate_every": whole(1, 100_000),
             "average_from": number(0, 0.99),
         },

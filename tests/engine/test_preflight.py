@@ -61,11 +61,6 @@ def test_a_path_that_would_be_read_as_another_is_refused(folder, name, said):
     assert said in refuse(check_surroundings, place)
 
 
-def test_another_working_directory_is_refused(folder, tmp_path_factory, monkeypatch):
-    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    assert f"run snakemake in {folder}, without --directory" in refuse(check_surroundings, folder)
-
-
 def test_folders_that_cannot_be_written_to_are_refused(folder, monkeypatch):
     (folder / "results").symlink_to("gone")
     said = refuse(check_folders, folder / "results/quick")

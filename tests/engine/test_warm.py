@@ -51,7 +51,7 @@ def plan(tmp_path, monkeypatch, write_notebook):
 
 
 def run_job(plan, name, **variables):
-    command = [sys.executable, "-P", "-m", "gradlab.engine.job", str(plan), f"s/published/{name}"]
+    command = [sys.executable, "-P", "-m", "gradlab", "cell", str(plan), f"s/published/{name}"]
     return subprocess.Popen(command, env=os.environ | variables, stderr=subprocess.PIPE, text=True)
 
 

@@ -25,7 +25,7 @@ def test_of_many_kernels_that_start_at_once_none_fails(write_notebook, tmp_path,
     notebook.rename(tmp_path / "notebooks/s/made.ipynb")
     cells = {f"s/published/{number}": {"value": number} for number in range(KERNELS)}
     write_plan(tmp_path, cells)
-    running = [subprocess.Popen([sys.executable, "-m", "gradlab.engine.cell", "plan.json", name]) for name in cells]
+    running = [subprocess.Popen([sys.executable, "-m", "gradlab", "cell", "plan.json", name]) for name in cells]
     assert [process.wait() for process in running] == [0] * KERNELS
     found = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in cells]
     assert found == list(range(KERNELS))

@@ -50,7 +50,7 @@ def find_victims(run, victim):
     """The processes to kill; none while there is no such process."""
     helpers = run.children(recursive=True)
     if victim == "job":
-        return [helper for helper in helpers if {"gradlab.engine.job", "-m"} < {*helper.cmdline()}]
+        return [helper for helper in helpers if {"gradlab", "cell", "-m"} < {*helper.cmdline()}]
     found = [helper for helper in run.children() if "gradlab.engine.warm" in helper.cmdline()]
     for _ in range(GENERATIONS.get(victim, 3)):
         found = [child for process in found for child in process.children()]

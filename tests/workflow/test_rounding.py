@@ -22,7 +22,7 @@ def test_a_run_under_another_context_lies_apart_and_is_compared_and_shown(linked
     assert manifest["rounding"]["measured"]["NumPy"] == {"features": CONTEXTS["sse4"].expected["features"][0]}
     assert not (linked_tiny.root / AGAIN / "tiny/published").exists()
     assert linked_tiny.read(f"{RESULTS}/tiny/published/0.5/manifest.json") == before
-    command = [sys.executable, "-P", "-m", "gradlab.engine.robustness", f"{RESULTS}/plan.json", f"{AGAIN}/plan.json"]
+    command = [sys.executable, "-P", "-m", "gradlab", "robustness", f"{RESULTS}/plan.json", f"{AGAIN}/plan.json"]
     path = ":".join(str(linked_tiny.root / folder) for folder in ("src", "."))
     said = linked_tiny.start(*command, PYTHONPATH=path)
     assert said.wait() == 0, linked_tiny.terminal

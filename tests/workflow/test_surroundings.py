@@ -76,10 +76,6 @@ def test_a_folder_of_results_that_is_a_dangling_link(copy):
     )
 
 
-def test_another_working_directory(copy, tmp_path):
-    assert_refused(copy, f"run snakemake in {copy.root}, without --directory", "--directory", str(tmp_path))
-
-
 def test_a_path_with_a_colon(copy, tmp_path):
     moved = Copy(tmp_path / "a:b", copy.options)
     copy.root.rename(moved.root)

@@ -18,6 +18,7 @@ def needed_by(wildcards):
     Those of a cell that is done are there for the graph alone: nothing is made for it, and what is made beside it for others does
     not make it run. (Snakemake overlooks a job that has to run where it reads `ancient` files of another one that has to run.)
     """
+    start_guest()
     name, settings = wildcards.name, workflow.dag_settings
     if name not in CELLS:
         raise WorkflowError(f"{name} is not planned; the names of cells follow from the configuration")
@@ -87,10 +88,12 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
         params:
             given=lambda wildcards: RUN.plan["cells"][wildcards.name]["given"],
             template=template,
+            gradlab=GRADLAB,
+            plan=PLAN_FILE,
         group:
             lambda wildcards: RUN.group_of(wildcards.name)
         localrule: needs.local
         message:
             "{wildcards.name} with {params.given}"
         shell:
-            "{PYTHON} gradlab.engine.job {PLAN_FILE:q} {wildcards.name:q} --threads {threads}"
+            "{params.gradlab} cell {params.plan:q} {wildcards.name:q} --threads {threads}"

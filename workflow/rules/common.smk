@@ -6,13 +6,15 @@ import sys
 from functools import cache, partial
 from pathlib import Path
 
-PROJECT = Path(workflow.basedir)
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+GUEST = not workflow.modifier.is_main_snakefile()  # used as a module by another workflow, to which terminal and process belong
 # Snakemake imports from the folder of the Snakefile, where a file named like a module, torch.py say, would be taken for it.
 sys.path[:] = [str(PROJECT / "src"), *(path for path in sys.path if path not in ("", str(PROJECT)))]
 
 from gradlab.engine.preflight import SurroundingsError, check_age, check_surroundings, clean_process
 
-clean_process(PROJECT)
+if not GUEST:
+    clean_process(PROJECT)
 try:
     check_surroundings(PROJECT)
 except SurroundingsError as error:
@@ -26,6 +28,7 @@ from gradlab.engine.progress import Progress
 from gradlab.engine.run import DATA, REFUSALS, begin, plan_run
 from gradlab.engine.schedule import Schedule
 from gradlab.engine.study import PROTOCOLS
+from gradlab.files import find_own
 from gradlab.lifetime import RUN_VARIABLE
 
 os.environ[RUN_VARIABLE] = str(os.getpid())
@@ -33,7 +36,7 @@ os.environ[RUN_VARIABLE] = str(os.getpid())
 # A few lines say what happens, but where Snakemake's own are asked for, or none.
 output = workflow.output_settings
 told_otherwise = output.dryrun or output.verbose or "PROGRESS" in {about.name for about in output.quiet or ()}
-PROGRESS = Progress(logger) if workflow.is_main_process and not told_otherwise else None
+PROGRESS = Progress(logger) if workflow.is_main_process and not (told_otherwise or GUEST) else None
 if PROGRESS:
     logger.addHandler(PROGRESS)
     for handler in logger.handlers:
@@ -50,9 +53,11 @@ def require(check, *arguments, **options):
 
 
 # Snakemake has read the files of the command line into `config`; the workflow reads them again, to say where a fault stands.
-RUN = require(plan_run, config, ["config/config.yaml", *workflow.overwrite_configfiles])
+RUN = require(plan_run, config, [find_own("config/config.yaml"), *([] if GUEST else workflow.overwrite_configfiles)])
 RESULTS, CELLS, PLAN_FILE = RUN.results, RUN.cells, RUN.plan_file
-PYTHON = f"{shlex.quote(sys.executable)} -P -m"
+GRADLAB = f"{shlex.quote(sys.executable)} -P -m gradlab"
+if GUEST:
+    GRADLAB = f"PYTHONPATH={shlex.quote(str(PROJECT / 'src'))} PYTHONNOUSERSITE=1 {GRADLAB}"
 
 
 def run_again(*outputs):
@@ -71,23 +76,41 @@ def category_of(title):
     return f"{titles.index(title) + 1:0{len(str(len(titles)))}}. {title}"
 
 
+CAPTIONS = PROJECT / "workflow/report/captions"
+
+
 def find_caption(file, *folders):
     """The caption of a file for `snakemake --report`, and its title: of its study where there is one, else of any such file."""
-    places = [Path(folder, f"{file}.rst") for folder in (*folders, "workflow/report/captions")]
+    places = [*(Path(find_own(f"{folder}/{file}.rst")) for folder in folders), CAPTIONS / f"{file}.rst"]
     caption = next((place for place in places if place.exists()), None)
     general = caption is None
     if general:
         caption = places[-1].with_name("plot.rst" if file.endswith(".svg") else "file.rst")
     title = caption.read_text(encoding="utf-8").partition("\n")[0]
     name = Path(file).stem.replace("_", " ") if general else ""
-    return f"../../{caption}", f"{title}: {name}" if general else title
+    return str(caption.absolute()), f"{title}: {name}" if general else title
 
 
-onstart:
+@cache
+def start():
+    """Lock the folder and write the plan, once, before the first job."""
     global run_lock  # held until this process ends; Snakemake's own lock, which stays behind a killed run, is off
     run_lock, warning = require(begin, RUN, here=workflow.local_exec)
     if warning:
         logger.warning(warning)
+
+
+def start_guest():
+    """Start where jobs will run and no `onstart` is called: that of a module is not."""
+    runs = workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
+    if GUEST and workflow.is_main_process and runs and not start.cache_info().currsize:
+        start()
+        if workflow.local_exec:
+            warm.start(PLAN_FILE, RUN.plan, [*outdated()])
+
+
+onstart:
+    start()
     jobs = list(workflow.dag.needrun_jobs())
     cells = [job.wildcards_dict["name"] for job in jobs if "name" in job.wildcards_dict]
     if workflow.local_exec:

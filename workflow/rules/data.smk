@@ -8,6 +8,7 @@ def data_of(dataset):
 
 def check_prepared(dataset, wildcards):
     """Have a data set prepared anew where it is not there, or was prepared by other code than there is."""
+    start_guest()
     if dataset in RUN.outdated_data:
         run_again(*data_of(dataset))
     return []
@@ -28,8 +29,10 @@ for dataset, about in DATASETS.items():
             runtime=30,
         params:
             dataset=dataset,
+            gradlab=GRADLAB,
+            plan=PLAN_FILE,
         localrule: True
         message:
             f"Fetching and preparing {about.title}"
         shell:
-            "{PYTHON} gradlab.data {PLAN_FILE:q} {params.dataset:q}"
+            "{params.gradlab} data {params.plan:q} {params.dataset:q}"

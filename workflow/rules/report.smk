@@ -1,8 +1,8 @@
 # The report. It needs all cells; where some fail, it is rendered at the end all the same and shows them as failed or missing.
 
 # What `make bench` found, on this machine or another, and what `make verify` found, where it has run.
-BENCHMARKS, VERIFIED = "benchmarks/results.json", [RESULTS / "repeatability.json", RESULTS / "rounding.json"]
-RENDER_REPORT = "{PYTHON} gradlab.report.build {PLAN_FILE:q} --data {DATA:q} --benchmarks {BENCHMARKS:q}"
+BENCHMARKS, VERIFIED = find_own("benchmarks/results.json"), [RESULTS / "repeatability.json", RESULTS / "rounding.json"]
+RENDER_REPORT = f"{GRADLAB} report {shlex.join(map(str, (PLAN_FILE, '--data', DATA, '--benchmarks', BENCHMARKS)))}"
 
 
 report: "../report/captions/study.rst"  # what `snakemake --report` opens with
@@ -17,6 +17,7 @@ def report_file(file):
 
 def cells_in_report(wildcards):
     """All cells; and the report is rendered again where any of what it is made from has changed."""
+    start_guest()
     if not is_rendered(RUN.plan, RESULTS, RUN.studies.values(), [Path(BENCHMARKS), *VERIFIED]):
         run_again(RESULTS / "report.html")
     return RUN.cells_of(*PROTOCOLS)
@@ -36,9 +37,11 @@ rule report:
     localrule: True  # half a minute, and what it prints is for this terminal
     message:
         "Rendering {output.report}"
+    params:
+        command=RENDER_REPORT,
     shell:
-        RENDER_REPORT
+        "{params.command}"
 
 
 onerror:
-    shell(RENDER_REPORT)
+    shell("{RENDER_REPORT}")

@@ -2,8 +2,8 @@
 
 `identity` says which bytes are the data. `fetch` finds them in a source (`published` files on this machine, the `official`
 hosts, `packages`) and keeps them in the user's cache; `decode` reads the formats they come in. `prepare` writes the arrays,
-`load` opens them, `python -m gradlab.data.check` reads every byte of them again.
-`python -m gradlab.data PLAN.json NAME` fetches and prepares one data set.
+`load` opens them, `gradlab check-data` reads every byte of them again.
+`gradlab data PLAN.json NAME` fetches and prepares one data set.
 
 The workflow imports this package at every start: NumPy is imported where arrays are opened.
 """

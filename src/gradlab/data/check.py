@@ -1,4 +1,4 @@
-"""`python -m gradlab.data.check` reads every byte of the prepared arrays: too slow for every cell that opens them.
+"""`gradlab check-data` reads every byte of the prepared arrays: too slow for every cell that opens them.
 
 It needs the folder of prepared data alone, and no plan of a study.
 """
@@ -55,7 +55,7 @@ def check_arrays(spec: Spec, directory: str | Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check every data set; print a line on each and return 1 unless all are whole."""
-    parser = argparse.ArgumentParser(prog="python -m gradlab.data.check", description="Check the prepared data.")
+    parser = argparse.ArgumentParser(prog="gradlab check-data", description="Check the prepared data.")
     parser.add_argument("folder", type=Path, nargs="?", default="results/data", help="default: %(default)s")
     folder = parser.parse_args(arguments).folder
     faults = 0
@@ -67,7 +67,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
             faults += 1
             print(error, file=sys.stderr)
     return min(faults, 1)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

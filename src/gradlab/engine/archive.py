@@ -186,7 +186,7 @@ def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> Member:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Pack a study; print what is missing and return 1 where it cannot be packed."""
     parser = argparse.ArgumentParser(
-        prog="python -m gradlab.engine.archive",
+        prog="gradlab archive",
         description="Pack the report, the results and the project into one zip, an RO-Crate. Run in the project's root.",
     )
     parser.add_argument("plan", type=Path, help="the study's plan, beside which the results and the report lie")
@@ -203,7 +203,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     size = f"{len(archive.members)} files, {archive.path.stat().st_size / 1e6:.1f} MB"
     print(f"archive: {archive.path}, {size}; cells: {print_states(archive.states)}", file=sys.stderr)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -24,7 +24,7 @@ from gradlab.engine.kernel import SpareKernel
 from gradlab.engine.notebook import ParameterError, check_parameters
 from gradlab.engine.rounding import RoundingError, check_rounding, find_breach
 from gradlab.engine.study import OUTPUT, RESULTS, cell_from_json
-from gradlab.files import remedy_of, save_json, sha256, sync
+from gradlab.files import PROJECT, remedy_of, save_json, sha256, sync
 from gradlab.lifetime import stop_with_run
 
 NOTEBOOK = RESULTS[0]
@@ -205,9 +205,9 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_commit() -> dict[str, Any] | None:
-    """Return the commit of the working directory and whether tracked files differ from it.
+    """Return the commit of the project and whether tracked files differ from it.
 
-    None where the working directory is not the root of a repository: one that it lies in, or that the environment names, is
+    None where the project's folder is not the root of a repository: one that it lies in, or that the environment names, is
     somebody else's.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -215,7 +215,12 @@ def describe_commit() -> dict[str, Any] | None:
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", *arguments], env=environment, capture_output=True, encoding="utf-8", errors="replace", check=True
+            ["git", "-C", PROJECT, *arguments],
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
         ).stdout.strip()
 
     try:
@@ -238,7 +243,7 @@ def main(arguments: Sequence[str] | None = None, spare: SpareKernel | None = Non
     spare
         What serves as the kernel; None for a new process.
     """
-    parser = argparse.ArgumentParser(prog="python -m gradlab.engine.cell", description="Run one experiment cell.")
+    parser = argparse.ArgumentParser(prog="gradlab cell", description="Run one experiment cell.")
     parser.add_argument("plan", type=Path, help="the study's plan (JSON), in the folder of results")
     parser.add_argument("name", help="the cell, as <study>/<protocol>/<cell>")
     parser.add_argument("--threads", type=int, default=1, help="threads of BLAS, OpenMP and torch")
@@ -278,7 +283,3 @@ def run_job(arguments: Sequence[str] | None = None, spare: SpareKernel | None = 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stop_with_run()
     return main(arguments, spare)
-
-
-if __name__ == "__main__":
-    sys.exit(run_job())

@@ -52,16 +52,13 @@ def ask(address: str, arguments: Sequence[str]) -> int | None:
     return status[0]
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one cell of a plan; see `gradlab.engine.cell.main`."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     address = os.environ.get(WARM_VARIABLE)
-    status = ask(address, sys.argv[1:]) if address else None
+    status = ask(address, arguments) if address else None
     if status is not None:
         return status
     from gradlab.engine import cell  # takes long
 
-    return cell.run_job()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return cell.run_job(arguments)

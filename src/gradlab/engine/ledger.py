@@ -361,7 +361,7 @@ def load_ledger(json_file: Path) -> list[Entry]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check a ledger: 1 where a figure that must be exact is not, or where the ledger cannot be read."""
     parser = argparse.ArgumentParser(
-        prog="python -m gradlab.engine.ledger", description="Fail where a figure whose rule is exact is not exact."
+        prog="gradlab ledger", description="Fail where a figure whose rule is exact is not exact."
     )
     parser.add_argument("ledger", type=Path, help="ledger.json")
     ledger = parser.parse_args(arguments).ledger
@@ -385,7 +385,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ours = f"published {entry.published}, reproduced {entry.reproduced}"
         print(f"{entry.id} ({entry.source}): {ours}: {entry.verdict} ({entry.note})")
     return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -38,7 +38,6 @@ def check_surroundings(project: Path) -> None:
         _find_missing_packages(project),
         _find_low_limit(),
         _find_wrong_path(project),
-        _find_other_directory(project),
         _find_read_only(Path()),
     )
 
@@ -114,15 +113,6 @@ def _find_wrong_path(project: Path) -> str | None:
         return f"the path of the project, {path!r}, is not plain text: rename or move the folder"
     if os.pathsep in path:
         return f"the path of the project, {path}, contains '{os.pathsep}', which separates paths: rename or move the folder"
-    return None
-
-
-def _find_other_directory(project: Path) -> str | None:
-    if not os.path.samefile(project, os.curdir):
-        return (
-            f"the working directory is {Path.cwd()}: run snakemake in {project}, without --directory; where results go, the "
-            "key `results` says"
-        )
     return None
 
 

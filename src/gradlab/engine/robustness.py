@@ -5,7 +5,6 @@ found is kept beside the first run's plan, with the digests of the results that 
 """
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -278,14 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = (
         f"Compare two runs of a study under two rounding contexts; it is kept in {ROBUSTNESS} beside the first plan."
     )
-    program = "python -m gradlab.engine.robustness"
-    found = ask(arguments, compare_roundings, save_robustness, ROBUSTNESS, prog=program, description=about)
+    found = ask(arguments, compare_roundings, save_robustness, ROBUSTNESS, prog="gradlab robustness", description=about)
     if found is None:
         return 1
     for line in describe_robustness(found):
         print(line)
     return int(any(stand(pair) == "changed" for pair in found.comparisons))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

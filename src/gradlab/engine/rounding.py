@@ -6,6 +6,7 @@ other conclusions of other last digits. The context is measured in each cell's k
 has not kept to it fails. What the C library computes (Python's `math`), and what a GPU does, is not limited.
 """
 
+import argparse
 import ctypes
 import os
 import re
@@ -202,15 +203,13 @@ def list_facts(measured: Measured) -> Iterator[tuple[str, str, Any]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the contexts that are named: 1, with a line that says why, where this machine offers one of them not."""
-    for asked in sys.argv[1:] if arguments is None else arguments:
-        try:
-            check_rounding(asked)
-        except RoundingError as error:
-            print(f"gradlab: {error}", file=sys.stderr)
-            return 1
+    """Check the context that is named, where one is: 1, with a line that says why, where this machine does not offer it."""
+    parser = argparse.ArgumentParser(prog="gradlab rounding", description="Check that this machine offers a context.")
+    parser.add_argument("context", nargs="?", help="without one: as the processor does it")
+    asked = parser.parse_args(arguments).context
+    try:
+        check_rounding(asked)
+    except RoundingError as error:
+        print(f"gradlab: {error}", file=sys.stderr)
+        return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -28,6 +28,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gradlab.files import find_own
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -144,8 +146,8 @@ class Cell:
 
     @property
     def template(self) -> str:
-        """The path of its notebook in the project."""
-        return f"notebooks/{self.study}/{self.notebook}.ipynb"
+        """The path of its notebook, in the working directory or in the project."""
+        return find_own(f"notebooks/{self.study}/{self.notebook}.ipynb")
 
     @property
     def sources(self) -> tuple[str, ...]:

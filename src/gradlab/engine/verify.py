@@ -393,15 +393,12 @@ def ask(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare two runs: 1 where a cell differs, where nothing could be compared, and where an error keeps from it."""
     about = f"Compare two runs of a study byte by byte; what is found is kept in {COMPARISON} beside the first plan."
-    program = "python -m gradlab.engine.verify"
-    comparisons = ask(arguments, compare_studies, save_comparisons, COMPARISON, prog=program, description=about)
+    comparisons = ask(
+        arguments, compare_studies, save_comparisons, COMPARISON, prog="gradlab verify", description=about
+    )
     if comparisons is None:
         return 1
     for line in describe_comparisons(comparisons):
         print(line)
     verdicts = {comparison.verdict for comparison in comparisons.values()}
     return 0 if "same" in verdicts and "differs" not in verdicts else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

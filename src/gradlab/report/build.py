@@ -184,7 +184,7 @@ def _load(load: Callable[[Path], Any], file: Path) -> tuple[Any, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Render the report of a plan, whatever is there; print what is wrong and return 1 where it cannot be rendered."""
-    parser = argparse.ArgumentParser(prog="python -m gradlab.report.build", description="Render the report of a study.")
+    parser = argparse.ArgumentParser(prog="gradlab report", description="Render the report of a study.")
     parser.add_argument("plan", type=Path, help="the study's plan, beside which the results lie")
     parser.add_argument("--data", type=Path, required=True, help="the folder of the prepared data sets")
     parser.add_argument("--benchmarks", type=Path, help="the file that `make bench` wrote, where there is one")
@@ -204,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run_job(arguments: Sequence[str] | None = None) -> int:
+    """Render the report, see `main`, as a job that ends with its run."""
     stop_with_run()
-    sys.exit(main())
+    return main(arguments)

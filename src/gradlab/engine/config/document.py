@@ -1,23 +1,21 @@
-"""Writes config/README.md: `python -m gradlab.engine.config.document > config/README.md`."""
+"""Writes config/README.md: `gradlab config config/config.yaml --page > config/README.md`."""
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from gradlab.engine.config import ConfigError, check_files
+from gradlab.engine.config import check_files
 from gradlab.engine.config.keys import Keys, make_model
-from gradlab.engine.study import StudyError
 
 _FRAME = Path(__file__).parent / "frame.md"  # where a word in capitals, alone in its line, is put a table, or several
 
 _SENSIBLE = 60_000  # an upper bound beyond this one only refuses what was mistyped
 
 
-def document(files: Sequence[str | Path] = ("config/config.yaml",)) -> str:
+def document(files: Sequence[str | Path]) -> str:
     """Return a page about the keys of a configuration, in Markdown: the engine's, and those of the studies that are on."""
     settings, found = check_files(files)
     studies = {name: found[name] for name in settings.studies}
@@ -81,10 +79,3 @@ def _bounds(node: Mapping[str, Any]) -> str:
     elif low:
         words.append(f"at least {low:,}")
     return ", ".join(words).replace("1e-", "1.0e-")
-
-
-if __name__ == "__main__":
-    try:
-        print(document(sys.argv[1:] or ("config/config.yaml",)), end="")
-    except (ConfigError, StudyError) as error:
-        sys.exit(f"gradlab: {error}")

@@ -1,4 +1,4 @@
-"""`python -m gradlab.data PLAN.json NAME` fetches one data set and prepares its arrays, as a plan says.
+"""`gradlab data PLAN.json NAME` fetches one data set and prepares its arrays, as a plan says.
 
 The plan is a JSON file: {"datasets": {NAME: {"destination": folder, "sources": [...], "local": path or null, "cache":
 path or null, "timeout": seconds, "retries": number}}}; all but the destination may be left out.
@@ -23,7 +23,7 @@ from gradlab.lifetime import stop_with_run
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch and prepare a data set; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m gradlab.data", description="Fetch and prepare a data set.")
+    parser = argparse.ArgumentParser(prog="gradlab data", description="Fetch and prepare a data set.")
     parser.add_argument("plan", type=Path, help="JSON file with the destination and the sources")
     parser.add_argument("name", choices=sorted(SPECS), help="the data set")
     options = parser.parse_args(arguments)
@@ -56,9 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run_job(arguments: Sequence[str] | None = None) -> int:
+    """Fetch and prepare a data set, see `main`, as a job that ends with its run, and says what it does."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # Stopped by a scheduler, leave no temporary folder and no package manager behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     stop_with_run()
-    sys.exit(main())
+    return main(arguments)
