@@ -25,11 +25,9 @@ def compare(places: Places, *, images: int | None = None) -> Benchmark:
         "protocol",
         "The published protocol, extrapolated from its parts",
         [
-            put_together("Augmentation on FashionMNIST (F §2)", 4, augmentation.list_parts(places, images)),
-            put_together("Batch sizes on FashionMNIST (F §3)", 5, batch_size.list_parts(places, images)),
-            put_together(
-                "A two-layer network on CIFAR-10 (C)", 24, regularization.list_parts(places, images), Target(4, PLAIN)
-            ),
+            put_together("Augmentation (F §2)", 4, augmentation.list_parts(places, images)),
+            put_together("Batch sizes (F §3)", 5, batch_size.list_parts(places, images)),
+            put_together("CIFAR-10 (C)", 24, regularization.list_parts(places, images), Target(4, PLAIN)),
         ],
         Target(6.5, PLAIN),
     )

@@ -444,7 +444,7 @@ def test_command_as_a_process_on_the_real_specifications(name, files, reason, tm
     # Where root runs the tests, without root's right to read what nobody may read: DAC_OVERRIDE and DAC_READ_SEARCH.
     code = (
         "import ctypes, os, sys; libc = ctypes.CDLL(None); [libc.prctl(24, right, 0, 0, 0) for right in (1, 2)]; "
-        "os.execv(sys.executable, [sys.executable, '-m', 'gradlab.data', *sys.argv[1:]])"
+        "os.execv(sys.executable, [sys.executable, '-m', 'gradlab', 'data', *sys.argv[1:]])"
     )
     result = subprocess.run([sys.executable, "-c", code, plan, name], capture_output=True, text=True, timeout=60)
     assert result.returncode == 1

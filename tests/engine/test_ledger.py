@@ -426,10 +426,10 @@ def test_a_ledger_that_cannot_be_read_is_named_with_the_reason(tmp_path, capsys)
 def test_the_usage_names_a_command_that_runs(study, capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
-    python, *command = re.search(r"usage: (python -m \S+) ", capsys.readouterr().out)[1].split()
+    command = re.search(r"usage: (gradlab \S+) ", capsys.readouterr().out)[1].split()
     exact = [entry for entry in study().values() if entry.verdict == "exact"]
     save_ledger(Ledger(exact, [], []), [], study.root)
     ran = subprocess.run(
-        [sys.executable, *command, study.root / "ledger.json"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", *command, study.root / "ledger.json"], capture_output=True, text=True, check=True
     )
-    assert (python, ran.stdout.partition(",")[0]) == ("python", "2 exact")
+    assert ran.stdout.partition(",")[0] == "2 exact"

@@ -76,8 +76,8 @@ def interrupted(copy_tiny):
             if process is None or process.poll() is not None:
                 assert process is None or process.returncode, f"the study was complete before the last kill: {story}"
                 process = copy.start(*SNAKEMAKE, "--cores", "2", *copy.options)
-            wait_for_cells(copy, process, count_done(copy) + moments.randint(0, 2))
-            time.sleep(moments.uniform(0, 1))
+            wait_for_cells(copy, process, count_done(copy) + moments.randint(0, 1))
+            time.sleep(moments.uniform(0, 0.5))
             hits = wait_for_victims(process, victim)
         helpers = psutil.Process(process.pid).children(recursive=True)
         for hit in hits:

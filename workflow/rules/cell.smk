@@ -66,7 +66,9 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
     planned = {key: cell for key, cell in CELLS.items() if cell.template == template}
     sample = next(iter(planned.values()))
     needs = sample.resources
-    families = dict.fromkeys(family_of(key) if len(templates[family_of(key)]) == 1 else re.escape(key) for key in planned)
+    families = dict.fromkeys(
+        family_of(key) if len(templates[family_of(key)]) == 1 else re.escape(key) for key in planned
+    )
 
     rule:
         name:
@@ -79,8 +81,11 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
             RESULTS / "logs/{name}.ipynb",
         wildcard_constraints:
             name="|".join(families),
-        threads: needs.threads
         priority: lambda wildcards: schedule().longest_waits[wildcards.name]
+        group:
+            lambda wildcards: RUN.group_of(wildcards.name)
+        localrule: needs.local
+        threads: needs.threads
         resources:
             gpu=lambda wildcards: RUN.gpus_of(wildcards.name),
             mem_mb=lambda wildcards: RUN.memory_of(wildcards.name),
@@ -90,9 +95,6 @@ for template in dict.fromkeys(cell.template for cell in CELLS.values()):
             template=template,
             gradlab=GRADLAB,
             plan=PLAN_FILE,
-        group:
-            lambda wildcards: RUN.group_of(wildcards.name)
-        localrule: needs.local
         message:
             "{wildcards.name} with {params.given}"
         shell:

@@ -7,7 +7,8 @@ from functools import cache, partial
 from pathlib import Path
 
 PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
-GUEST = not workflow.modifier.is_main_snakefile()  # used as a module by another workflow, to which terminal and process belong
+# Whether this is a module of another workflow, to which terminal and process belong.
+GUEST = not workflow.modifier.is_main_snakefile()
 # Snakemake imports from the folder of the Snakefile, where a file named like a module, torch.py say, would be taken for it.
 sys.path[:] = [str(PROJECT / "src"), *(path for path in sys.path if path not in ("", str(PROJECT)))]
 
@@ -117,5 +118,6 @@ onstart:
         warm.start(PLAN_FILE, RUN.plan, cells)
     if PROGRESS:
         others = [job.rule.name for job in jobs if job.shellcmd and "name" not in job.wildcards_dict]
-        at_once = workflow.global_resources["_nodes"].value or workflow.cores  # a core or, on a cluster, a job for each cell
+        # A core or, on a cluster, a job for each cell.
+        at_once = workflow.global_resources["_nodes"].value or workflow.cores
         PROGRESS.begin(schedule(), cells, others, at_once)

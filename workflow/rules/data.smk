@@ -24,6 +24,7 @@ for dataset, about in DATASETS.items():
         output:
             data_of(dataset),
         priority: 1_000_000  # nearly all cells wait for it; the priority of a cell is a time in seconds
+        localrule: True
         resources:
             mem_mb=1000,
             runtime=30,
@@ -31,7 +32,6 @@ for dataset, about in DATASETS.items():
             dataset=dataset,
             gradlab=GRADLAB,
             plan=PLAN_FILE,
-        localrule: True
         message:
             f"Fetching and preparing {about.title}"
         shell:

@@ -31,14 +31,14 @@ rule report:
         tables=[report_file(file) for file in REPORT[1:]],
         folders=[directory(RESULTS / "pages"), directory(RESULTS / "figures")],
         manifest=RESULTS / "manifest.json",
+    localrule: True  # half a minute, and what it prints is for this terminal
     resources:
         mem_mb=1500,
         runtime=20,
-    localrule: True  # half a minute, and what it prints is for this terminal
-    message:
-        "Rendering {output.report}"
     params:
         command=RENDER_REPORT,
+    message:
+        "Rendering {output.report}"
     shell:
         "{params.command}"
 

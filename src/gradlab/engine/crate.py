@@ -27,6 +27,7 @@ DESCRIPTION = "dataset.json"  # of prepared data, whose arrays stay behind
 # By name and not from the machine's table of types, which is another one on every machine.
 MEDIA_TYPES = {
     ".cff": "application/yaml",
+    ".typed": "text/plain",
     ".css": "text/css",
     ".csv": "text/csv",
     ".html": "text/html",
