@@ -114,8 +114,9 @@ mutants: setup  ## Change three modules bit by bit, and count the changes that t
 		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'
 
 lint: setup  ## Check the style of the code.
-	@$(PY) -m ruff check src tests benchmarks workflow
+	@$(PY) -m ruff check src tests benchmarks workflow notebooks
 	@$(PY) -m ruff format --check src tests benchmarks workflow
+	@$(PY) -m snakefmt --check Snakefile workflow/rules
 	@PYTHONPATH=src $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 lock: setup  ## Write the versions that are installed now to requirements.lock.
