@@ -32,14 +32,14 @@ def list_parts(places: Places, images: int | None = None) -> Iterator[Part]:
     for size, rate in TRIAL_RATES.items():
         yield set_beside(
             1,
-            f"A trial pass with {size} images in an update",
+            f"A trial pass at batch size {size}",
             partial(_try, data, initial, sgd.Settings(size, rate, 1)),
             partial(_try_plainly, data, build, sgd.Settings(size, rate, 1)),
             check_averages,
         )
         yield set_beside(
             PASSES,
-            f"A training pass with {size} images in an update",
+            f"A training pass at batch size {size}",
             partial(_train, data, initial, sgd.Settings(size, rate / 2, 1)),
             partial(_train_plainly, data, build, sgd.Settings(size, rate / 2, 1)),
             check_weights,

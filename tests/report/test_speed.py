@@ -63,6 +63,14 @@ def test_parts_stand_below_the_whole_with_how_often_they_occur(save):
     assert rows[2] == [rows[2][0], "another", "4 ms", "2 ms", "2 [2, 2]", "", "86%"]
 
 
+def test_long_times_are_in_minutes(save):
+    whole = changed(
+        contenders=[way("gradlab", 60.4, 1), way("another", 330.0, 5.46)],
+        target={**RESULT["target"], "against": "another"},
+    )
+    assert tabulate_benchmarks(save(whole)).rows[0][2:4] == ["5.5 min", "60.4 s"]
+
+
 def test_a_file_that_is_not_there_is_no_table(tmp_path):
     assert tabulate_benchmarks(tmp_path / "missing.json") is None
 

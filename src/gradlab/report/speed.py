@@ -35,11 +35,11 @@ def tabulate_benchmarks(file: Path) -> Table | None:
     caption = (
         "The published protocol, its studies and their parts: time by the clock, our cells on every core, the notebooks' own "
         "way with as many threads. All else: processor time on one thread, and time by the clock where a cell starts. Medians "
-        "over the rounds; ratios are formed within a round, with quartiles in brackets. The last column is the share of our "
-        "time that the work takes at least, at the speed at which the machine multiplies matrices and copies memory. "
+        "over the rounds; ratios are formed within a round, with quartiles in brackets. Of peak: the share of our time that "
+        "the work takes at least, at the speed at which the machine multiplies matrices and copies memory. "
         f"Measured on {' and '.join(places)}."
     )
-    header = ["Work", "Other way", "Its time", "Our time", "Ratio", "Target", "Least"]
+    header = ["Work", "Other way", "Its time", "Our time", "Ratio", "Target", "Of peak"]
     return Table(caption, header, rows)
 
 
@@ -79,4 +79,6 @@ def _compare_ways(benchmark: Mapping[str, Any]) -> list[str]:
 
 
 def _print_seconds(seconds: float) -> str:
+    if seconds >= 120:
+        return f"{seconds / 60:.3g} min"
     return f"{seconds:.3g} s" if seconds >= 0.1 else f"{1000 * seconds:.3g} ms"
