@@ -362,7 +362,7 @@ RULES = {
     },
     "batch_size": {
         "learning_rates": rates,
-        "subset_size": whole(152, 60_000),  # the largest batch is 16: 151 images make 9.4 of it, and a search needs 10
+        "subset_size": whole(2432, 60_000),  # a search needs 10 updates: 2,431 images make 9.496 batches of 256
         "hidden": whole(1, 10_000),
         "passes": whole(1, 100_000),
         "root_seed": SEED,
