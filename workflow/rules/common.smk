@@ -92,19 +92,19 @@ def find_caption(file, *folders):
     return str(caption.absolute()), f"{title}: {name}" if general else title
 
 
-@cache
 def start():
-    """Lock the folder and write the plan, once, before the first job."""
+    """Lock the folder and write the plan, before the first job."""
     global run_lock  # held until this process ends; Snakemake's own lock, which stays behind a killed run, is off
     run_lock, warning = require(begin, RUN, here=workflow.local_exec)
     if warning:
         logger.warning(warning)
 
 
+@cache
 def start_guest():
-    """Start where jobs will run and no `onstart` is called: that of a module is not."""
+    """Start, once, where jobs will run and no `onstart` is called: that of a module is not."""
     runs = workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
-    if GUEST and workflow.is_main_process and runs and not start.cache_info().currsize:
+    if GUEST and workflow.is_main_process and runs:
         start()
         if workflow.local_exec:
             warm.start(PLAN_FILE, RUN.plan, [*outdated()])

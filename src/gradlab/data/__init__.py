@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradlab.data.load import Dataset, DatasetError, load_cifar10, load_fashion_mnist
-from gradlab.files import sha256
+from gradlab.files import PROJECT, sha256
 
 __all__ = [
     "DATASETS",
@@ -58,15 +58,14 @@ DATASETS: Mapping[str, DatasetInfo] = {
 }
 
 _PACKAGE = Path(__file__).parent
-_PROJECT = _PACKAGE.parents[2]
 # The modules on which the prepared arrays depend beside the content, relative to the project; how the content was found does
 # not matter, since its digest is checked.
-PREPARING = tuple((_PACKAGE / name).relative_to(_PROJECT).as_posix() for name in ("prepare.py", "decode.py"))
+PREPARING = tuple((_PACKAGE / name).relative_to(PROJECT).as_posix() for name in ("prepare.py", "decode.py"))
 
 
 def digest_preparing() -> dict[str, str]:
     """Return the SHA-256 of each module in `PREPARING`, as a manifest holds them."""
-    return {file: sha256(_PROJECT / file) for file in PREPARING}
+    return {file: sha256(PROJECT / file) for file in PREPARING}
 
 
 def is_outdated(folder: str | Path) -> bool:
