@@ -93,15 +93,16 @@ def check_backward(
         Of each array so many entries are taken, evenly spaced, or all where it has fewer.
     """
     analytic, numerical = [], []
-    for place, array in enumerate(parameters):
+    moved = [array.copy() for array in parameters]
+    for array, slope in zip(moved, slopes, strict=True):
         for entry in np.unique(np.linspace(0, array.size - 1, entries).astype(int)):
-            costs = []
+            value, costs = array.flat[entry], []
             for move in (step, -step):
-                moved = [other.copy() for other in parameters]
-                moved[place].flat[entry] += move
+                array.flat[entry] = value + move
                 costs.append(measure(Parameters(*moved)))
+            array.flat[entry] = value
             numerical.append((costs[0] - costs[1]) / (2 * step))
-            analytic.append([*slopes][place].flat[entry])
+            analytic.append(slope.flat[entry])
     a, n = np.array(analytic), np.array(numerical)
     return float(np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n)))
 
