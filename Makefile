@@ -30,7 +30,7 @@ INSTALLED := $(PY) -c "import sys; print('\#', sys.implementation.cache_tag)" 2>
 
 .DEFAULT_GOAL := help
 .PHONY: help setup environment data check-data report quick ledger verify offered serve archive test test-system browser services bench \
-	coverage mutants lint lock
+	coverage mutants docs lint lock
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -113,9 +113,12 @@ mutants: setup  ## Change three modules bit by bit, and count the changes that t
 	@$(PY) -m mutmut results --all true | awk -F '[.:] *' '{all[$$3]++; seen[$$3] += $$5 == "killed" || $$5 == "timeout"} \
 		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'
 
+docs: setup  ## Build the documentation, into docs/_build.
+	@PYTHONPATH=src $(PY) -m sphinx --fail-on-warning --quiet docs docs/_build
+
 lint: setup  ## Check the style of the code.
-	@$(PY) -m ruff check src tests benchmarks workflow notebooks
-	@$(PY) -m ruff format --check src tests benchmarks workflow
+	@$(PY) -m ruff check src tests benchmarks workflow docs notebooks
+	@$(PY) -m ruff format --check src tests benchmarks workflow docs notebooks
 	@$(PY) -m snakefmt --check Snakefile workflow/rules
 	@PYTHONPATH=src $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 

@@ -104,31 +104,6 @@ def test_training_ends_after_the_first_pass_with_every_image_correct():
     assert sgd.evaluate(linear, run.parameters, data) == run.final.train
 
 
-@pytest.mark.parametrize("wrong", [None, 0, 1, 250, 449])
-def test_may_end_where_no_image_is_wrong(wrong):
-    """Two chunks and a half of one-hot images, of which none or one has another label."""
-    labels = torch.arange(450) % 10
-    data = LabelledImages(torch.eye(10)[labels].unsqueeze(1), labels.clone())
-    if wrong is not None:
-        data.labels[wrong] = (data.labels[wrong] + 1) % 10
-    identity = [torch.eye(10), torch.zeros(10)]
-    assert sgd.may_end(linear, identity, data) == (wrong is None)
-    assert (sgd.evaluate(linear, identity, data).accuracy == 1) == (wrong is None)
-    assert sgd.may_end(linear, [torch.eye(10), torch.full((10,), torch.nan)], data)
-
-
-def test_training_goes_on_after_a_pass_without_evaluation():
-    data, asked = make_data(20, side=8), []
-
-    def every_fifth(parameters):
-        asked.append(sgd.evaluate(linear, parameters, data))
-        return PassResult(asked[-1]) if len(asked) % 5 == 1 else PassResult()
-
-    run = train_linear(Settings(4, 0.1, 500), data, evaluate_pass=every_fifth)
-    full = [number for number, evaluation in enumerate(asked) if evaluation.accuracy == 1]
-    assert run.passes == next(number for number in full if number % 5 == 0) > full[0]
-
-
 def test_training_ends_when_the_passes_are_used_up():
     run = train_linear(Settings(4, 1e-6, 3), make_data(20, side=8))
     assert run.passes == 3 and not run.reached_full_training_accuracy

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator, validate
 
 from gradlab.engine.cell import run_cell
 from gradlab.files import sha256
@@ -133,3 +134,14 @@ def test_the_same_cell_twice_gives_the_same_bytes(quick, name, tmp_path, monkeyp
     for outputs in (first["outputs"], again["outputs"]):
         del outputs["notebook.ipynb"]  # tells when it ran
     assert again["outputs"] == first["outputs"]
+
+
+def test_ledger_and_manifests_are_as_their_schemas_say(quick, project):
+    def check(schema, *files):
+        described = json.loads((project / f"docs/schemas/{schema}.schema.json").read_text(encoding="utf-8"))
+        for file in files:
+            validate(json.loads(file.read_text(encoding="utf-8")), described, Draft202012Validator)
+
+    root = quick.root / "results/quick"
+    check("ledger", root / "ledger.json")
+    check("manifest", *root.glob("*/*/*/manifest.json"))

@@ -15,10 +15,9 @@ Each entry of the list `logs` in `published/figures.yaml` describes one:
 `source`, `claim`, `settings`, `why`
     As of a figure.
 `rule`
-    `exact` or `rounding`, as of a figure, for every number on its own; or
-    `follows`
-        one verdict for the whole: the column `measure` of ours, less a running median, correlates with the published one better
-        than chance would have it, see `gradlab.lab.follow`. Numbers before training, where the index is 0, have to be exact.
+    `exact` or `rounding`, as of a figure, for every number on its own; or `follows`, one verdict for the whole: the column
+    `measure` of ours, less a running median, correlates with the published one better than chance would have it, see
+    `gradlab.lab.follow`. Numbers before training, where the index is 0, have to be exact.
 `others`, of a log that is followed
     Patterns of planned cells (`corrected/clean-*`) that hold logs of other seeds: by their column `seed`, where there is one.
 `other_rows`, where their `curves.csv` has more than the points

@@ -75,20 +75,15 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class PassResult:
-    """The evaluations after one pass (or before the first), of the training and of the test images; None: not evaluated."""
+    """The evaluations after one pass (or before the first): of the training and, where they were used, of the test images."""
 
-    train: Evaluation | None = None
+    train: Evaluation
     test: Evaluation | None = None
 
     @property
-    def all_correct(self) -> bool:
-        """Whether every training image is known to be classified correctly: not rounded, exactly all."""
-        return self.train is not None and self.train.accuracy == 1
-
-    @property
     def diverged(self) -> bool:
-        """Whether the training loss is known to be no longer finite."""
-        return self.train is not None and not math.isfinite(self.train.loss)
+        """Whether the training loss is no longer finite."""
+        return not math.isfinite(self.train.loss)
 
 
 @dataclass(frozen=True)
@@ -118,8 +113,8 @@ class Run:
 
     @property
     def reached_full_training_accuracy(self) -> bool:
-        """Whether every training image is classified correctly at the end."""
-        return self.final.all_correct
+        """Whether every training image is classified correctly at the end: not rounded, exactly all."""
+        return self.final.train.accuracy == 1
 
     @property
     def diverged(self) -> bool:
@@ -148,21 +143,6 @@ def evaluate(network: Network, parameters: list[Tensor], data: LabelledImages) -
             loss += F.cross_entropy(logits, labels, reduction="sum")
             correct += (logits.argmax(dim=1) == labels).sum()
     return Evaluation(loss=loss.item() / len(data), accuracy=correct.item() / len(data))
-
-
-def may_end(network: Network, parameters: list[Tensor], data: LabelledImages) -> bool:
-    """Return whether `train` would end here: all of `data` is classified correctly, or a logit is no longer finite.
-
-    Asks no further than the first chunk with an image that is classified wrongly, so it costs next to nothing until the end.
-    """
-    with torch.inference_mode():
-        for images, labels in zip(data.images.split(CHUNK), data.labels.split(CHUNK), strict=True):
-            logits = network(parameters, images)
-            if not logits.isfinite().all():
-                return True
-            if (logits.argmax(dim=1) != labels).any():
-                return False
-    return True
 
 
 def predict(network: Network, parameters: list[Tensor], images: Tensor) -> Tensor:
@@ -223,8 +203,7 @@ def train(
     draw_pass
         Called before each pass; returns its batches of images and labels, however these are drawn and augmented.
     evaluate_pass
-        Called with the parameters before the first pass and after each one. Where it leaves the training images out,
-        training goes on.
+        Called with the parameters before the first pass and after each one.
     """
     parameters = [parameter.detach().clone().requires_grad_() for parameter in parameters]
     results = [evaluate_pass(parameters)]
@@ -232,6 +211,6 @@ def train(
     while len(results) <= settings.max_passes and not results[-1].diverged:
         descend(network, parameters, draw_pass(), settings.learning_rate)
         results.append(evaluate_pass(parameters))
-        if results[-1].all_correct:
+        if results[-1].train.accuracy == 1:
             break
     return Run(tuple(results), [parameter.detach() for parameter in parameters])

@@ -26,9 +26,6 @@ from gradlab.studies.augmentation import augment
 from gradlab.studies.augmentation.late import find_late_passes
 from gradlab.studies.augmentation.vote import vote
 
-# Passes from one evaluation on all training images to the next; in between, they are only asked whether training ends.
-TRAIN_EVERY = 10
-
 # The settings whose networks are the same, under the name of their training.
 TRAININGS = {
     training: [name for name, setting in augment.SETTINGS.items() if setting.train == augmented]
@@ -135,9 +132,9 @@ def run_training(
     Returns
     -------
     dict of str to EvaluatedRun
-        For each setting, in the order of `augment.SETTINGS`. The untrained network, every `TRAIN_EVERY`-th pass and the
-        last have an evaluation on the training images; every `Protocol.evaluate_every`-th one and the last have one on the
-        test images, and, where these are used as they are, so has each whose weights are averaged.
+        For each setting, in the order of `augment.SETTINGS`. Every pass has its evaluation on the training images; every
+        `Protocol.evaluate_every`-th one and the last have one on the test images, and, where these are used as they are,
+        so has each whose weights are averaged.
     """
     return evaluate_network(train_network(training, train, protocol, streams=streams), test, protocol, streams=streams)
 
@@ -147,7 +144,8 @@ def train_network(training: str, train: sgd.LabelledImages, protocol: Protocol, 
 
     The training draws from `streams.initialisation`, from `streams.order` and, where it augments, from
     `streams.augmentation`: a transform for each image of each minibatch. Loss and accuracy on the training images are
-    those of the images as they are; training ends after the first pass that classifies all of them correctly.
+    those of the images as they are; training ends after the first pass that classifies all of them correctly. They are
+    measured after every pass: the ledger holds the notebook's logs against those of these seeds.
 
     Parameters
     ----------
@@ -171,12 +169,8 @@ def train_network(training: str, train: sgd.LabelledImages, protocol: Protocol, 
         return zip(images.view(updates, batch_size, height, width), train.labels[indices], strict=True)
 
     def evaluate_pass(parameters: list[Tensor]) -> sgd.PassResult:
-        number = len(snapshots)
         snapshots.append([parameter.detach().clone() for parameter in parameters])
-        due = number % TRAIN_EVERY == 0 or number == protocol.sgd.max_passes
-        if due or sgd.may_end(models.conv_net, parameters, train):
-            return sgd.PassResult(sgd.evaluate(models.conv_net, parameters, train))
-        return sgd.PassResult()
+        return sgd.PassResult(sgd.evaluate(models.conv_net, parameters, train))
 
     # torch's generator is seeded with 32 bits, however many it is given.
     rng = torch.Generator().manual_seed(int(streams.initialisation.integers(2**32)))
