@@ -1,0 +1,17 @@
+"""How Sphinx builds the documentation, by `make docs`: pages in Markdown, and the API from docstrings."""
+
+import gradlab
+
+project = "gradlab"
+author = "The gradlab authors"
+copyright = "The gradlab authors"
+release = gradlab.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"gradlab {release}"
+myst_heading_anchors = 3
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "none"  # the signature has them
+napoleon_google_docstring = False
