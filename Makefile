@@ -113,8 +113,8 @@ mutants: setup  ## Change three modules bit by bit, and count the changes that t
 	@$(PY) -m mutmut results --all true | awk -F '[.:] *' '{all[$$3]++; seen[$$3] += $$5 == "killed" || $$5 == "timeout"} \
 		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'
 
-docs: setup  ## Build the documentation, into docs/_build.
-	@PYTHONPATH=src $(PY) -m sphinx --fail-on-warning --quiet docs docs/_build
+docs: setup  ## Build the documentation, into build/docs.
+	@PYTHONPATH=src $(PY) -m sphinx --fail-on-warning --quiet docs build/docs
 
 lint: setup  ## Check the style of the code.
 	@$(PY) -m ruff check src tests benchmarks workflow docs notebooks

@@ -3,12 +3,10 @@
 import gradlab
 
 project = "gradlab"
-author = "The gradlab authors"
 copyright = "The gradlab authors"
 release = gradlab.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"gradlab {release}"
 myst_heading_anchors = 3

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator, validate
+from jsonschema import Draft202012Validator
 
 from gradlab.engine.cell import run_cell
 from gradlab.files import sha256
@@ -140,7 +140,7 @@ def test_ledger_and_manifests_are_as_their_schemas_say(quick, project):
     def check(schema, *files):
         described = json.loads((project / f"docs/schemas/{schema}.schema.json").read_text(encoding="utf-8"))
         for file in files:
-            validate(json.loads(file.read_text(encoding="utf-8")), described, Draft202012Validator)
+            Draft202012Validator(described).validate(json.loads(file.read_text(encoding="utf-8")))
 
     root = quick.root / "results/quick"
     check("ledger", root / "ledger.json")

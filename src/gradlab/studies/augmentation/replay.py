@@ -168,8 +168,7 @@ def train_run(
         return sgd.gather_batches(sgd.LabelledImages(images, train.labels), indices)
 
     def label_copy(parameters: list[Tensor], transform: Transform, wanted: Tensor) -> Tensor:
-        images = test.images if len(wanted) == len(test) else test.images[wanted]  # most copies are asked about all
-        return sgd.predict(models.conv_net, parameters, apply_transform(images, transform))
+        return sgd.predict(models.conv_net, parameters, apply_transform(test.images[wanted], transform))
 
     def evaluate_pass(parameters: list[Tensor]) -> sgd.PassResult:
         on_train, on_test = (sgd.evaluate(models.conv_net, parameters, data) for data in (train, test))
