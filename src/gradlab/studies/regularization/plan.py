@@ -28,7 +28,8 @@ _FINAL_ROWS = {"train_rows": [1000, 50000], "validation_rows": [0, 1000]}
 _AT_PUBLISHED_LAMBDA = "final_at_published_lambda"
 _IN_PUBLISHED_STREAM = "final_in_published_stream"
 _OVERFIT_VALIDATION_ROWS = [100, 150]
-# Curves of the corrected final networks have two points in a rise of the learning rate: ten cost as much as the training.
+# Curves of search runs and of corrected final networks have two points in a rise of the learning rate: ten cost as much as
+# the training.
 _CURVE_POINTS = 2
 
 _SETS = ("training", "validation", "test")
@@ -110,6 +111,7 @@ def _plan_published(config: Config) -> list[Cell]:
                     n_s=settings.n_s,
                     epochs=settings.epochs,
                     earlier_epochs=list(epochs),
+                    evaluate_every=settings.n_s // _CURVE_POINTS,
                     test=False,
                 )
             )
