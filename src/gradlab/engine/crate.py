@@ -1,7 +1,8 @@
 """Describes a packed study as an RO-Crate: its files, and the runs that made them, for programs to read.
 
-The crate follows RO-Crate 1.1 and the Workflow Run Crate profile 0.5. The same results give the same description: every
-date comes from the results.
+The crate follows RO-Crate 1.1 and the Provenance Run Crate profile 0.5: a step of the workflow is a notebook's template, and
+every run of a cell is one execution of its step. The same results give the same description: every date comes from the
+results.
 """
 
 import json
@@ -45,10 +46,13 @@ MEDIA_TYPES = {
     ".yml": "application/yaml",
     **dict.fromkeys(("", ".j2", ".lock", ".smk", ".tex", ".txt"), "text/plain"),
 }
+PROVENANCE = "https://w3id.org/ro/wfrun/provenance/0.5"
+# A workflow without a run is described by all but the last.
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+    PROVENANCE: ("Provenance Run Crate", "0.5"),
 }
 # The terms of the profiles that RO-Crate 1.1 does not have itself: here, sha256.
 RUN_TERMS = "https://w3id.org/ro/terms/workflow-run/context"
@@ -181,18 +185,19 @@ def describe_study(
         software["url"] = address
     crate = ROCrate(version="1.1")
     crate.metadata.extra_contexts.append(RUN_TERMS)
-    templates = {layout.place(run.template) for run in runs}
+    templates = sorted({layout.place(run.template) for run in runs} & {member.path for member in members})
     files = {member.path: _add_file(crate, member, templates, software) for member in members}
-    if tools := [files[path] for path in sorted(templates & files.keys())]:
-        files[WORKFLOW]["hasPart"] = _one_or_all(tools)
+    steps = _add_steps(crate, templates, files)
     if "README.md" in files:
         files["README.md"]["about"] = crate.root_dataset
     digests = {member.path: member.sha256 for member in members}
-    actions = [
-        _add_study(crate, plan, states, runs, files),
-        *(_add_run(crate, run, layout, files, digests) for run in runs),
-    ]
-    _describe_root(crate, citation, states, runs, actions)
+    study = _add_study(crate, plan, states, runs, files)
+    executed = {run.name: _add_run(crate, run, layout, files, digests) for run in runs}
+    actions = [study, *executed.values()]
+    if steps:
+        stepped = {executed[run.name]: steps.get(layout.place(run.template)) for run in runs}
+        actions.append(_add_orchestration(crate, study, {action: step for action, step in stepped.items() if step}))
+    _describe_root(crate, citation, states, runs, actions, stepwise=bool(steps))
     return crate.metadata.generate()
 
 
@@ -202,7 +207,7 @@ _DESCRIPTIONS = {
 }
 
 
-def _add_file(crate: ROCrate, member: Member, templates: set[str], software: Mapping[str, str]) -> Entity:
+def _add_file(crate: ROCrate, member: Member, templates: Sequence[str], software: Mapping[str, str]) -> Entity:
     """Add a file; the workflow, and the templates of notebooks that ran, are software as well."""
     properties = {
         "name": Path(member.path).name,
@@ -215,10 +220,58 @@ def _add_file(crate: ROCrate, member: Member, templates: set[str], software: Map
     if member.path == WORKFLOW:
         conforms = {"@id": "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"}
         properties |= {**software, "conformsTo": conforms}
+        if templates:
+            properties["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
         return crate.add_workflow(dest_path=member.path, properties=properties, main=True, lang="snakemake")
     if member.path in templates:
         properties |= {"@type": ["File", "SoftwareSourceCode"], **software, "programmingLanguage": "Python"}
     return crate.add(File(crate, dest_path=member.path, properties=properties))
+
+
+def _add_steps(crate: ROCrate, templates: Sequence[str], files: Mapping[str, Entity]) -> dict[str, Entity]:
+    """Make the workflow a sequence of steps, each of which executes one of the templates; return them by template."""
+    steps = {
+        template: crate.add(
+            ContextEntity(
+                crate,
+                f"{WORKFLOW}#{template}",
+                {"@type": "HowToStep", "name": Path(template).stem, "position": str(position)},
+            )
+        )
+        for position, template in enumerate(templates, 1)
+    }
+    for template, step in steps.items():
+        step["workExample"] = files[template]
+    if steps:
+        workflow = files[WORKFLOW]
+        workflow["hasPart"] = _one_or_all([files[template] for template in templates])
+        workflow["step"] = _one_or_all(list(steps.values()))
+    return steps
+
+
+def _add_orchestration(crate: ROCrate, study: Entity, steps: Mapping[Entity, Entity]) -> Entity:
+    """Say that Snakemake made the study from runs of cells, and of which step each run is an execution."""
+    address = "https://snakemake.github.io"
+    engine = crate.add(
+        ContextEntity(crate, address, {"@type": "SoftwareApplication", "name": "Snakemake", "url": address})
+    )
+    controls = [
+        crate.add(
+            ContextEntity(
+                crate,
+                f"#step-of-{action.id.removeprefix('#')}",
+                {"@type": "ControlAction", "name": f"Snakemake runs {action['name']}"},
+            )
+        )
+        for action in steps
+    ]
+    for control, (action, step) in zip(controls, steps.items(), strict=True):
+        control["instrument"], control["object"] = step, action
+    organised = crate.add(
+        ContextEntity(crate, "#organisation", {"@type": "OrganizeAction", "name": "Snakemake runs the study"})
+    )
+    organised["instrument"], organised["object"], organised["result"] = engine, _one_or_all(controls), study
+    return organised
 
 
 def _add_run(
@@ -284,6 +337,8 @@ def _describe_root(
     states: Mapping[str, int],
     runs: Sequence[Run],
     actions: Sequence[Entity],
+    *,
+    stepwise: bool,
 ) -> None:
     """Say what the crate is, whose, of when, and what ran."""
     _, ended = _span(runs)
@@ -308,6 +363,7 @@ def _describe_root(
     crate.root_dataset["conformsTo"] = [
         crate.add(ContextEntity(crate, url, {"@type": "CreativeWork", "name": name, "version": version}))
         for url, (name, version) in PROFILES.items()
+        if stepwise or url != PROVENANCE
     ]
     crate.root_dataset["mentions"] = _one_or_all(actions)
 
