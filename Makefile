@@ -1,4 +1,4 @@
-# Each target sets up what it needs: a virtual environment in .venv with the versions of requirements.lock, then the job.
+# Each target sets up what it needs: a virtual environment in .venv with the versions of the lock files, then the job.
 # CORES is the number of cells that run side by side, CONFIG a configuration laid over config/config.yaml, RESULTS the folder
 # that is served, packed or verified, ROUNDING and CELLS under which rounding context, and which cells, `make verify` runs again,
 # PORT the one to serve at (any that is free), PYTEST_ARGS what pytest is told besides.
@@ -26,10 +26,11 @@ SNAKEMAKE := $(PY) -m snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(C
 # Two processes share the tests; the files that take longest come first. npm, for the data sets' packages, is on the path.
 PYTEST := PATH="$$(pwd)/.venv/bin:$$PATH" $(PY) -m pytest -n 2 --no-loadscope-reorder
 # What .venv/installed holds once all is installed, and what the environment would write there now.
-INSTALLED := $(PY) -c "import sys; print('\#', sys.implementation.cache_tag)" 2>&1; cat requirements.lock
+LOCKS := requirements.lock requirements-torch.lock
+INSTALLED := $(PY) -c "import sys; print('\#', sys.implementation.cache_tag)" 2>&1; cat $(LOCKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment data check-data report quick ledger verify offered serve archive test test-system browser services bench \
+.PHONY: help setup environment tools data check-data report quick ledger verify offered serve archive test test-system browser services bench \
 	coverage mutants docs lint lock
 
 help:  ## Show the targets.
@@ -53,8 +54,12 @@ environment:
 	@# A link gives way, and what it leads to stays.
 	@if test -h .venv; then rm .venv; fi; rm -f .venv/installed
 	@$(PYTHON) -m venv --clear .venv
-	@$(PY) workflow/install.py
+	@$(PY) workflow/install.py $(LOCKS)
 	@{ $(INSTALLED); } > .venv/installed
+
+tools: setup  # of tests, documentation and style
+	@cmp -s requirements-test.lock .venv/tools || \
+		{ $(PY) workflow/install.py requirements-test.lock && cp requirements-test.lock .venv/tools; }
 
 data: setup  ## Fetch and prepare both data sets.
 	@$(SNAKEMAKE) fashion_mnist cifar10
@@ -96,33 +101,32 @@ test: lint browser data  ## Run all tests that need no root, in two processes.
 test-system: services data  ## Run the tests that need root and services: a SLURM, a full disk.
 	@PATH="$$PATH:/usr/sbin:/sbin" $(PY) -m pytest -m system $(PYTEST_ARGS)
 
-browser: setup
+browser: tools
 	@$(PY) tests/machine.py browser
 
-services: setup
+services: tools
 	@$(PY) tests/machine.py services
 
-bench: data  ## Time what is fast beside other ways of doing it, for benchmarks/results.json and the report.
+bench: tools data  ## Time what is fast beside other ways of doing it, for benchmarks/results.json and the report.
 	@PYTHONPATH=src:tests:. $(PY) -m benchmarks
 
-coverage: data  ## Measure which lines and branches of the package its unit tests run.
+coverage: tools data  ## Measure which lines and branches of the package its unit tests run.
 	@$(PYTEST) -m "not workflow and not system" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-mutants: setup  ## Change three modules bit by bit, and count the changes that their tests notice.
+mutants: tools  ## Change three modules bit by bit, and count the changes that their tests notice.
 	@$(PY) -m mutmut run --max-children 2
 	@$(PY) -m mutmut results --all true | awk -F '[.:] *' '{all[$$3]++; seen[$$3] += $$5 == "killed" || $$5 == "timeout"} \
 		END {for (m in all) {printf "%-9s %4d of %4d changes noticed\n", m, seen[m], all[m]; few += seen[m] < 0.85 * all[m]}; exit few > 0}'
 
-docs: setup  ## Build the documentation, into build/docs.
+docs: tools  ## Build the documentation, into build/docs.
 	@PYTHONPATH=src $(PY) -m sphinx --fail-on-warning --quiet docs build/docs
 
-lint: setup  ## Check the style of the code.
+lint: tools  ## Check the style of the code.
 	@$(PY) -m ruff check src tests benchmarks workflow docs notebooks
 	@$(PY) -m ruff format --check src tests benchmarks workflow docs notebooks
 	@$(PY) -m snakefmt --check Snakefile workflow/rules
 	@PYTHONPATH=src $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-lock: setup  ## Write the versions that are installed now to requirements.lock.
-	@{ echo "# The exact versions of everything; written by 'make lock'. The build of torch (CPU or CUDA) is left to pip."; \
-		$(PY) -m pip freeze --all --exclude pip --exclude gradlab --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock
-	@{ $(INSTALLED); } > .venv/installed
+lock: tools  ## Write the versions that are installed now to the lock files.
+	@PYTHONPATH=workflow $(PY) workflow/lock.py
+	@{ $(INSTALLED); } > .venv/installed; cp requirements-test.lock .venv/tools

@@ -29,7 +29,8 @@ ANEW = re.compile(
     r"gradlab: \.venv is not complete, or is not of this Python and requirements\.lock; making it anew\n"
     r"gradlab: installed in \d+ s, by uv\n"
 )
-# All that requirements.lock names in these copies: a package that prints where it lies.
+LOCKS = ("requirements.lock", "requirements-torch.lock")
+# All that these lock files name in these copies: a package that prints where it lies.
 BRICK = "brick-1.0-py3-none-any.whl"
 
 
@@ -39,7 +40,8 @@ def set_up(folder: Path, project: Path) -> Path:
     shutil.copy2(project / "Makefile", folder)
     (folder / "workflow").mkdir()
     shutil.copy2(project / "workflow/install.py", folder / "workflow")
-    (folder / "requirements.lock").write_text(f"./{BRICK}\n")
+    for lock in LOCKS:
+        (folder / lock).write_text(f"./{BRICK}\n")
     files = {
         "brick.py": "print(__file__)\n",
         "brick-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: brick\nVersion: 1.0\n",
@@ -263,7 +265,7 @@ def equipped(project: Path, tmp_path: Path) -> Path:
         "notebooks",
         "profiles",
         "pyproject.toml",
-        "requirements.lock",
+        *LOCKS,
         "src",
         "workflow",
     )
@@ -277,8 +279,8 @@ def equipped(project: Path, tmp_path: Path) -> Path:
     python = Path(sys.base_prefix, "bin", version)
     (root / ".venv/bin/python").symlink_to(python)
     (root / ".venv/pyvenv.cfg").write_text(f"home = {python.parent}\n")
-    lock = (root / "requirements.lock").read_text()
-    (root / ".venv/installed").write_text(f"# {sys.implementation.cache_tag}\n{lock}")
+    locks = "".join((root / lock).read_text() for lock in LOCKS)
+    (root / ".venv/installed").write_text(f"# {sys.implementation.cache_tag}\n{locks}")
     return root
 
 

@@ -1,7 +1,7 @@
-"""Installs what requirements.lock names into the environment of the Python that runs this: `make setup` calls it.
+"""Installs what lock files name into the environment of the Python that runs this: make calls it with their names.
 
 uv needs a fraction of pip's time: the one on the path is taken, or else one is fetched for this once. It looks where pip is set
-to look. Where it cannot be had or fails, pip installs.
+to look. Where it cannot be had or fails, pip installs. What has another digest than its lock file says is refused by both.
 """
 
 import ast
@@ -11,13 +11,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-LOCK = "requirements.lock"
+# Of torch, the build (for the CPU or for CUDA) is left to the installer, and so is what the build needs.
+OPEN = "requirements-torch.lock"
 PIP = (sys.executable, "-P", "-m", "pip")
 # Whatever the user's own settings of pip say, for the places of packages alone are taken from there.
-INSTALL = ("install", "--quiet", "--no-user", "--no-deps", "--no-compile")
+INSTALL = ("install", "--quiet", "--no-user", "--no-compile")
 
 
 def find_places() -> dict[str, str]:
@@ -37,31 +39,45 @@ def find_places() -> dict[str, str]:
     return {name: value for name, value in places.items() if value}
 
 
-def install_by_uv(environment: Mapping[str, str]) -> None:
-    """Install, or raise OSError or subprocess.CalledProcessError."""
+@contextmanager
+def provide_uv() -> Iterator[str]:
+    """Provide uv, or raise OSError or subprocess.CalledProcessError."""
     with tempfile.TemporaryDirectory() as folder:
         uv = shutil.which("uv")
         if uv is None:
-            fetch = [*PIP, *INSTALL, "--prefix=", "--target", folder, "uv"]
+            fetch = [*PIP, *INSTALL, "--no-deps", "--prefix=", "--target", folder, "uv"]
             subprocess.run(fetch, check=True, stderr=subprocess.DEVNULL)
             uv = str(Path(folder, "bin/uv"))
-        command = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--requirement", LOCK]
-        subprocess.run(command, env=environment, check=True)
+        yield uv
 
 
-def main() -> int:
+def list_arguments(lock: str) -> list[str]:
+    """Return what an installer is told of a lock file, which names everything that is needed, unless it is left open."""
+    return ["--requirement", lock] if lock == OPEN else ["--no-deps", "--requirement", lock]
+
+
+def install_by_uv(locks: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Install, or raise OSError or subprocess.CalledProcessError."""
+    with provide_uv() as uv:
+        for lock in locks:
+            command = [uv, "pip", "install", "--quiet", "--python", sys.executable, *list_arguments(lock)]
+            subprocess.run(command, env=environment, check=True)
+
+
+def main(locks: Sequence[str]) -> int:
     """Install; return pip's exit status where it comes to that."""
     started, way = time.monotonic(), "uv"
     try:
-        install_by_uv(find_places() | os.environ)
+        install_by_uv(locks, find_places() | os.environ)
     except (OSError, subprocess.CalledProcessError):
         way = "pip, since uv could not"
-        command = [*PIP, *INSTALL, "--target=", f"--prefix={sys.prefix}", "--requirement", LOCK]
-        if status := subprocess.run(command).returncode:
-            return status
+        for lock in locks:
+            command = [*PIP, *INSTALL, "--target=", f"--prefix={sys.prefix}", *list_arguments(lock)]
+            if status := subprocess.run(command).returncode:
+                return status
     print(f"gradlab: installed in {time.monotonic() - started:.0f} s, by {way}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -21,7 +21,7 @@ def read_blocks(page: Path) -> list[tuple[str, str]]:
 
 def test_the_tutorial(project, copy_project):
     copy = copy_project()
-    for name in ("Makefile", "requirements.lock"):
+    for name in ("Makefile", "requirements.lock", "requirements-torch.lock"):
         (copy.root / name).symlink_to(project / name)
     (copy.root / ".venv").symlink_to(sys.prefix)
     compared = 0

@@ -52,6 +52,8 @@ PROJECT = (
     "notebooks",
     "profiles",
     "pyproject.toml",
+    "requirements-test.lock",
+    "requirements-torch.lock",
     "requirements.lock",
     "src",
     "workflow",

@@ -89,7 +89,7 @@ def _find_missing_packages(project: Path) -> str | None:
     if missing:
         return (
             f"this snakemake runs in {sys.prefix}, which has no {', '.join(missing[:3])}{' …' * (len(missing) > 3)}: run it as "
-            ".venv/bin/python -m snakemake, after `make setup`, or in an environment made from requirements.lock"
+            ".venv/bin/python -m snakemake, after `make setup`, or in an environment made from environment.yml"
         )
     return None
 
