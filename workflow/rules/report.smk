@@ -8,21 +8,6 @@ RENDER_REPORT = f"{GRADLAB} report {shlex.join(map(str, (PLAN_FILE, '--data', DA
 report: "../report/captions/study.rst"  # what `snakemake --report` opens with
 
 
-def report_file(file):
-    """A file that takes all cells together, marked for `snakemake --report`, which sorts them by their titles."""
-    caption, title = find_caption(file)
-    labels = {"shows": f"{REPORT.index(file) + 1}. {title}"}
-    return report(RESULTS / file, caption=caption, category=category_of(OVERVIEW), labels=labels)
-
-
-def cells_in_report(wildcards):
-    """All cells; and the report is rendered again where any of what it is made from has changed."""
-    start_guest()
-    if not is_rendered(RUN.plan, RESULTS, RUN.studies.values(), [Path(BENCHMARKS), *VERIFIED]):
-        run_again(RESULTS / "report.html")
-    return RUN.cells_of(*PROTOCOLS)
-
-
 rule report:
     input:
         cells_in_report,
