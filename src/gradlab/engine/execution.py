@@ -15,6 +15,7 @@ from typing import IO, Any
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
 from papermill.clientwrap import PapermillNotebookClient
@@ -69,6 +70,7 @@ class IPCKernelManager(AsyncKernelManager):
         if self.spare:
             arguments = kernel_cmd[kernel_cmd.index(_KERNEL) :]
             self.spare.start(arguments, environment | {"JPY_PARENT_PID": str(os.getpid())}, self.words.name)
+            assert isinstance(self.provisioner, LocalProvisioner)
             self.provisioner.process = self.spare.process
             self.provisioner.pid = self.provisioner.pgid = self.spare.process.pid
             return
@@ -91,7 +93,8 @@ class _Client(PapermillNotebookClient):
         said = self.wait_for_reply(request)["content"]["user_expressions"]["environment"]
         if said["status"] != "ok":
             raise RuntimeError(f"it could not tell its environment ({said['ename']}: {said['evalue']})")
-        return json.loads(ast.literal_eval(said["data"]["text/plain"]))
+        environment: dict[str, Any] = json.loads(ast.literal_eval(said["data"]["text/plain"]))
+        return environment
 
 
 class _CellEngine(Engine):
