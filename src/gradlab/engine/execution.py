@@ -15,7 +15,6 @@ from typing import IO, Any
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import LocalProvisioner
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill import PapermillExecutionError, execute_notebook
 from papermill.clientwrap import PapermillNotebookClient
@@ -70,9 +69,9 @@ class IPCKernelManager(AsyncKernelManager):
         if self.spare:
             arguments = kernel_cmd[kernel_cmd.index(_KERNEL) :]
             self.spare.start(arguments, environment | {"JPY_PARENT_PID": str(os.getpid())}, self.words.name)
-            assert isinstance(self.provisioner, LocalProvisioner)
-            self.provisioner.process = self.spare.process
-            self.provisioner.pid = self.provisioner.pgid = self.spare.process.pid
+            provisioner: Any = self.provisioner
+            provisioner.process = self.spare.process
+            provisioner.pid = provisioner.pgid = self.spare.process.pid
             return
         await super()._async_launch_kernel(
             kernel_cmd, **options | {"env": environment, "stdout": self.words, "stderr": self.words}

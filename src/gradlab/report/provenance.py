@@ -77,19 +77,19 @@ def describe_repeats(repeats: Mapping[str, Repeat], comparisons: Mapping[str, Co
     held = {name: repeat.comparison for name, repeat in repeats.items() if repeat.comparison is not None}
     tables = []
     if held:
-        started = [datetime.fromisoformat(comparison.second["started"]) for comparison in held.values()]
+        started = [datetime.fromisoformat(comparison.runs[1]["started"]) for comparison in held.values()]
         facts = {
-            "processor": [comparison.second["machine"]["cpu"] for comparison in held.values()],
-            "commit": [print_commit(comparison.second["git"]) or "not in a repository" for comparison in held.values()],
+            "processor": [comparison.runs[1]["machine"]["cpu"] for comparison in held.values()],
+            "commit": [print_commit(comparison.runs[1]["git"]) or "not in a repository" for comparison in held.values()],
             "setup that differs": ["; ".join(comparison.other_setup) or "none" for comparison in held.values()],
         }
-        rows = [
+        about = [
             ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
             ["last cell started", f"{max(started):%Y-%m-%d %H:%M} UTC"],
             *_count_facts(facts),
         ]
-        tables.append(Table("The second run", ["", ""], rows))
-    rows = [
+        tables.append(Table("The second run", ["", ""], about))
+    rows: list[list[Any]] = [
         [
             Cited(name, [name]),
             ", ".join(comparison.differing),

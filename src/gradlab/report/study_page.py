@@ -78,7 +78,7 @@ def address_plots(section: Section, links: Links) -> dict[str, dict[str, str | N
     for picture in section.pictures:
         file = picture.file or _plot_file(picture, section, links)
         data = file.with_name("curves.csv") if picture.file else file.with_suffix(".csv") if picture.data else None
-        addresses[picture.name] = {"svg": links.relative(file), "data": data and links.relative(data)}
+        addresses[picture.name] = {"svg": links.relative(file), "data": links.relative(data) if data else None}
     return addresses
 
 
