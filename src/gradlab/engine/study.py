@@ -33,7 +33,7 @@ from gradlab.files import find_own
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
+Json = bool | int | float | str | None | Sequence["Json"] | Mapping[str, "Json"]
 
 PROTOCOLS = ("published", "corrected")
 # What the engine gives to every notebook itself: the folder of the cell's results.

@@ -20,10 +20,25 @@ from gradlab.lab import style
 from gradlab.lab.stats import PairedComparison, summarise_arm
 
 _OURS = style.COLOURS[0]
-_DOT: style.Look = {"color": _OURS, "marker": "o", "linestyle": "none", "markersize": 5.5, "mec": "white", "mew": 0.6, "zorder": 3}
+_DOT: style.Look = {
+    "color": _OURS,
+    "marker": "o",
+    "linestyle": "none",
+    "markersize": 5.5,
+    "mec": "white",
+    "mew": 0.6,
+    "zorder": 3,
+}
 _MEAN: style.Look = {"color": _OURS, "marker": "|", "linestyle": "none", "markersize": 20, "mew": 2}
 _INTERVAL: style.Look = {"color": _OURS, "alpha": 0.22, "linewidth": 20, "solid_capstyle": "butt", "zorder": 1.5}
-_DIAMOND: style.Look = {"color": style.COLOURS[1], "marker": "D", "linestyle": "none", "markersize": 6.5, "mfc": "none", "mew": 1.5}
+_DIAMOND: style.Look = {
+    "color": style.COLOURS[1],
+    "marker": "D",
+    "linestyle": "none",
+    "markersize": 6.5,
+    "mfc": "none",
+    "mew": 1.5,
+}
 
 _ROW = 0.5  # inches, from one arm to the next; more where names take more than two lines
 _HALF_WIDTH = 0.26  # of an arm's runs, which stand one below the other; neighbouring arms stand 1 apart
@@ -153,7 +168,9 @@ def _explain(figure: Figure, ax: Axes, run: str, words: str) -> None:
         "published": _DIAMOND,
     }
     drawn = {
-        (line.get_marker(), line.get_linestyle()) for line in ax.get_lines() if not str(line.get_label()).startswith("_")
+        (line.get_marker(), line.get_linestyle())
+        for line in ax.get_lines()
+        if not str(line.get_label()).startswith("_")
     }
     handles = [Line2D([], [], label=label, **look) for label, look in looks.items()]
     handles = [handle for handle in handles if (handle.get_marker(), handle.get_linestyle()) in drawn]

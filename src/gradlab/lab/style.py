@@ -1,6 +1,6 @@
 """The look that all figures share: sizes, colours told apart by colour-blind readers, and SVG that is the same each time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from IPython import get_ipython
-from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -21,7 +20,11 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 
 # Each colour has a marker of its own, so that what it stands for can be told without seeing it.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MARKER: Look = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.6}  # seen on its own line and on others
+MARKER: Look = {
+    "markersize": 4.5,
+    "markeredgecolor": "white",
+    "markeredgewidth": 0.6,
+}  # seen on its own line and on others
 
 # Reproduced values are drawn as full lines, published ones dashed: told apart in print and without colour.
 REPRODUCED: Look = {"linestyle": "-", "linewidth": 1.6}

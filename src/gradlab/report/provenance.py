@@ -25,9 +25,7 @@ def measure_cost(results: Mapping[str, CellResult], studies: Mapping[str, Study]
     rows = [_cost_row(study, protocol, cells) for (study, protocol), cells in _group_protocols(done, studies).items()]
     rows.append(_cost_row("all", "", done))
     started = [datetime.fromisoformat(result.run["started"]) for result in done]
-    ended = [
-        start + timedelta(seconds=result.run["wall_seconds"]) for start, result in zip(started, done, strict=True)
-    ]
+    ended = [start + timedelta(seconds=result.run["wall_seconds"]) for start, result in zip(started, done, strict=True)]
     gpus = [gpu for r in done if (gpu := r.run["machine"].get("gpu"))]
     machine = [
         ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
@@ -80,7 +78,9 @@ def describe_repeats(repeats: Mapping[str, Repeat], comparisons: Mapping[str, Co
         started = [datetime.fromisoformat(comparison.runs[1]["started"]) for comparison in held.values()]
         facts = {
             "processor": [comparison.runs[1]["machine"]["cpu"] for comparison in held.values()],
-            "commit": [print_commit(comparison.runs[1]["git"]) or "not in a repository" for comparison in held.values()],
+            "commit": [
+                print_commit(comparison.runs[1]["git"]) or "not in a repository" for comparison in held.values()
+            ],
             "setup that differs": ["; ".join(comparison.other_setup) or "none" for comparison in held.values()],
         }
         about = [
