@@ -1,17 +1,20 @@
 """Figures of the CIFAR-10 study: training curves, learning rate, first-layer weights, gradient check, searches for λ."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gradlab.lab.style import COLOURS, MARKER, MARKERS, PUBLISHED, REPRODUCED, panels, space_markers
+from gradlab.lab.style import COLOURS, MARKER, MARKERS, PUBLISHED, REPRODUCED, Look, panels, space_markers
 from gradlab.studies.regularization.twolayer import IMAGE_SHAPE
 
 _SPLIT_COLOURS = {"train": COLOURS[0], "validation": COLOURS[1], "test": COLOURS[2]}
 _SPLIT_MARKERS = {"train": MARKERS[0], "validation": MARKERS[1]}
 _SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
-_RING = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
+_RING: Look = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
 _GAP = 1  # pixels between two images of the weights
 
 
@@ -27,7 +30,8 @@ def training_curves(curves: pd.DataFrame, *, test_accuracy: float | None = None)
     """
     figure, axes = panels(1, 3, width=9.6, height=3.0)
     for axis, metric in zip(axes, ("cost", "loss", "accuracy"), strict=True):
-        for split, values in curves[curves["metric"] == metric].groupby("split"):
+        by_split: Iterable[tuple[Any, pd.DataFrame]] = curves[curves["metric"] == metric].groupby("split")
+        for split, values in by_split:
             finite = values["value"].where(np.isfinite(values["value"]))
             look = {"color": _SPLIT_COLOURS[split], "marker": _SPLIT_MARKERS[split], **MARKER, **REPRODUCED}
             axis.plot(values["update"], finite, label=_SPLIT_NAMES[split], markevery=space_markers(len(values)), **look)

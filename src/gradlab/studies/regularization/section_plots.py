@@ -25,7 +25,7 @@ def compare_searches(searches: Mapping[str, pd.DataFrame]) -> Figure:
         axis.plot(table["lambda"], table["published"], label="published", **rings)
         axis.set(xscale=choose_scale(table["lambda"]), xlabel="penalty λ", ylabel="validation accuracy")
         axis.set_title(f"{name} search", fontsize=10)
-        best = table.loc[table["ours"].idxmax()]
+        best = table.iloc[table["ours"].argmax()]
         side = "left" if table["lambda"].lt(best["lambda"]).mean() < 0.5 else "right"  # within the axes
         note = {"xytext": (0, 10), "textcoords": "offset points", "ha": side, "fontsize": 9}
         axis.annotate(f"best λ = {best['lambda']:.4f}", best[["lambda", "ours"]], **note)
