@@ -116,11 +116,12 @@ mutants: setup  ## Change three modules bit by bit, and count the changes that t
 docs: setup  ## Build the documentation, into build/docs.
 	@PYTHONPATH=src $(PY) -m sphinx --fail-on-warning --quiet docs build/docs
 
-lint: setup  ## Check the style of the code.
+lint: setup  ## Check style and types of the code.
 	@$(PY) -m ruff check src tests benchmarks workflow docs notebooks
 	@$(PY) -m ruff format --check src tests benchmarks workflow docs notebooks
 	@$(PY) -m snakefmt --check Snakefile workflow/rules
 	@PYTHONPATH=src $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	@$(PY) -m mypy
 
 lock: setup  ## Write the versions that are installed now to requirements.lock.
 	@{ echo "# The exact versions of everything; written by 'make lock'. The build of torch (CPU or CUDA) is left to pip."; \
