@@ -112,7 +112,9 @@ class Log:
     def select(self, curves: "pd.DataFrame", column: str) -> "pd.Series":
         """Return the values of a column in the rows of a cell's `curves.csv`, by the index; of other seeds, too."""
         rows = select_rows(curves, self.columns[column])
-        return rows.set_index(self.index)["value"] if self.index in rows else rows.iloc[:0]["value"]
+        return (
+            rows.set_index(self.index)["value"] if self.index in rows else rows[:0].reindex(columns=["value"])["value"]
+        )
 
 
 def select_rows(curves: "pd.DataFrame", values: Mapping[str, Any]) -> "pd.DataFrame":

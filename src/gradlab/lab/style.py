@@ -1,6 +1,6 @@
 """The look that all figures share: sizes, colours told apart by colour-blind readers, and SVG that is the same each time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from IPython import get_ipython
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -20,11 +21,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 
 # Each colour has a marker of its own, so that what it stands for can be told without seeing it.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MARKER: Look = {
-    "markersize": 4.5,
-    "markeredgecolor": "white",
-    "markeredgewidth": 0.6,
-}  # seen on its own line and on others
+# Seen on its own line and on others.
+MARKER: Look = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
 
 # Reproduced values are drawn as full lines, published ones dashed: told apart in print and without colour.
 REPRODUCED: Look = {"linestyle": "-", "linewidth": 1.6}
@@ -59,11 +57,11 @@ def use_style() -> None:
         set_matplotlib_formats("svg")
 
 
-def panels(rows: int, columns: int, *, width: float = 8.0, height: float = 2.8) -> tuple[Figure, np.ndarray]:
+def panels(rows: int, columns: int, *, width: float = 8.0, height: float = 2.8) -> tuple[Figure, Sequence[Axes]]:
     """Return a figure of `rows` × `columns` axes as a flat sequence; `width` is the figure's, `height` a row's (inches)."""
     use_style()
     figure, axes = plt.subplots(rows, columns, figsize=(width, height * rows), squeeze=False)
-    return figure, axes.ravel()
+    return figure, list(axes.flat)
 
 
 def space_markers(points: int, *, place: int = 0, lines: int = 1) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from gradlab.lab.style import COLOURS, panels
+from gradlab.lab.style import COLOURS, Look, panels
 from gradlab.studies.autodiff.edge_cases import CASES, THRESHOLD, CaseStudy
 from gradlab.studies.autodiff.quotients import Side
 
@@ -284,7 +284,7 @@ def _draw_zoom(study: CaseStudy) -> Figure:
 def _draw_descents(study: CaseStudy) -> Figure:
     figure, (accuracy, distance) = panels(1, 2, height=3.0)
     names = {"accuracy descent": "on the accuracy, through φ", "logistic descent": "on the logistic loss"}
-    looks = ({"color": COLOURS[1], "linestyle": "-."}, {"color": COLOURS[0]})
+    looks: tuple[Look, Look] = ({"color": COLOURS[1], "linestyle": "-."}, {"color": COLOURS[0]})
     for (series, label), look in zip(names.items(), looks, strict=True):
         accuracy.plot(*_select(study, series, "accuracy"), label=label, **look)
         distance.plot(*_select(study, series, "distance"), label=label, **look)
