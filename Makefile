@@ -121,11 +121,12 @@ mutants: tools  ## Change three modules bit by bit, and count the changes that t
 docs: tools  ## Build the documentation, into build/docs.
 	@PYTHONPATH=src $(PY) -m sphinx --fail-on-warning --quiet docs build/docs
 
-lint: tools  ## Check the style of the code.
+lint: tools  ## Check style and types of the code.
 	@$(PY) -m ruff check src tests benchmarks workflow docs notebooks
 	@$(PY) -m ruff format --check src tests benchmarks workflow docs notebooks
 	@$(PY) -m snakefmt --check Snakefile workflow/rules
 	@PYTHONPATH=src $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	@$(PY) -m mypy
 
 lock: tools  ## Write the versions that are installed now to the lock files.
 	@PYTHONPATH=workflow $(PY) workflow/lock.py

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from itertools import chain
 
 import pytest
 import yaml
@@ -73,7 +74,7 @@ def test_what_the_package_asks_for_is_locked_apart_from_its_tools(project):
     asked = read_project(project)
     runtime, tools = (
         {Requirement(line).name.lower().replace("_", "-") for line in lines}
-        for lines in (asked["dependencies"], sum(asked["optional-dependencies"].values(), []))
+        for lines in (asked["dependencies"], chain.from_iterable(asked["optional-dependencies"].values()))
     )
     locked = [
         {requirement.partition("==")[0].lower().replace("_", "-") for requirement in read_lock(project / name)}

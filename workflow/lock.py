@@ -53,7 +53,9 @@ def compile_lock(uv: str, installed: Path, requirements: Sequence[str]) -> dict[
     command = [uv, "pip", "compile", "-", "--quiet", "--universal", "--generate-hashes", "--no-annotate", "--no-header"]
     command += ["--python", sys.executable, "--constraint", str(installed)]
     environment, text = find_places() | os.environ, "\n".join(requirements)
-    compiled = subprocess.run(command, env=environment, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
+    compiled = subprocess.run(
+        command, env=environment, input=text, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
     blocks = re.split(r"^(?=\S)", compiled, flags=re.MULTILINE)[1:]
     return {block.partition(" \\\n")[0]: block for block in blocks}
 
@@ -73,7 +75,9 @@ def main() -> None:
         ("requirements-test.lock", "What the tests, the documentation and the checks of style need besides", added),
     ):
         Path(file).write_text(TITLE.format(title) + "".join(blocks.values()))
-    Path(OPEN).write_text(TITLE.format("The builds, for the CPU or for CUDA, are left to the installer") + "\n".join(torch) + "\n")
+    Path(OPEN).write_text(
+        TITLE.format("The builds, for the CPU or for CUDA, are left to the installer") + "\n".join(torch) + "\n"
+    )
     listed = "".join(f"      - {name}\n" for name in [*both, *torch])
     Path("environment.yml").write_text(ENVIRONMENT + listed)
 

@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
     given = list(sys.argv[1:] if arguments is None else arguments)
     function, _ = COMMANDS[parser.parse_args(given[:1]).command]
-    return pkgutil.resolve_name(function)(given[1:])
+    status: int = pkgutil.resolve_name(function)(given[1:])
+    return status
 
 
 def _list(title: str, commands: dict[str, tuple[str, str]]) -> list[str]:

@@ -51,7 +51,7 @@ def test_a_changed_source_makes_it_stale_and_its_metrics_are_not_read(cell):
     cell.source.write_text("x = 2\n")
     assert cell().status == "stale"
     assert cell().outdated == (f"{cell.source} has changed since",)
-    assert cell().metrics == {} and cell().curves is None
+    assert cell().metrics == {} and cell().curves.empty
 
 
 def test_a_source_that_is_gone_is_passed_over(cell):
@@ -107,7 +107,7 @@ def test_a_cell_whose_manifest_is_damaged_is_not_done_and_says_so(cell, damage):
     assert cell().status == "stale"
     (phrase,) = cell().outdated
     assert phrase.startswith("its manifest cannot be read (")
-    assert cell().manifest is None and cell().metrics == {} and cell().answers == [] and cell().curves is None
+    assert cell().manifest is None and cell().metrics == {} and cell().answers == [] and cell().curves.empty
 
 
 def test_a_folder_in_the_place_of_a_manifest_is_said_to_be_one(cell):

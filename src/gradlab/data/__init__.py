@@ -72,6 +72,6 @@ def is_outdated(folder: str | Path) -> bool:
     """Tell whether a folder holds no prepared data set, or one that was prepared by other code than there is."""
     try:
         manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
-        return manifest["inputs"] != digest_preparing()
+        return bool(manifest["inputs"] != digest_preparing())
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return True

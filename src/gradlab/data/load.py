@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +102,7 @@ def _load(directory: Path, name: str, *, images: str) -> Dataset:
     return Dataset(**opened)
 
 
-def _open(path: Path, arrays: dict) -> np.ndarray:
+def _open(path: Path, arrays: dict[str, Any]) -> np.ndarray:
     import numpy as np
 
     try:

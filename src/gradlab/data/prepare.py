@@ -46,7 +46,8 @@ def standardise(pixels: np.ndarray) -> np.ndarray:
     spread = d * squares - total**2  # d² times the variance
     if not spread.all():
         raise ValueError(f"image {np.flatnonzero(spread == 0)[0]} has one value only, so it cannot be standardised")
-    return (pixels - (total / d)[:, None]) / (np.sqrt(spread) / d)[:, None]
+    standardised: np.ndarray = (pixels - (total / d)[:, None]) / (np.sqrt(spread) / d)[:, None]
+    return standardised
 
 
 def prepare(spec: Spec, content: str | Path, destination: str | Path) -> None:
@@ -107,7 +108,7 @@ def _make_manifest(description: Path) -> dict[str, Any]:
 
 
 def _prepare_fashion_mnist(spec: Spec, content: Path, destination: Path) -> dict[str, Any]:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, file in zip(DATASETS["fashion_mnist"].arrays, spec.files, strict=True):
         values = read_idx((content / file.name).read_bytes())
         if "labels" in name:
@@ -117,7 +118,7 @@ def _prepare_fashion_mnist(spec: Spec, content: Path, destination: Path) -> dict
 
 
 def _prepare_cifar10(spec: Spec, content: Path, destination: Path) -> dict[str, Any]:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, files in (("train", spec.files[:-1]), ("test", spec.files[-1:])):
         batches = [read_records((content / file.name).read_bytes()) for file in files]
         labels = np.concatenate([labels for _, labels in batches]).astype("<i8")

@@ -82,7 +82,7 @@ def _read_gzip(path: Path, size: int) -> bytes:
 class _BoundedStream:
     """What is read of a stream, until it has given more than `limit` bytes."""
 
-    def __init__(self, stream: IO[bytes], limit: int) -> None:
+    def __init__(self, stream: gzip.GzipFile, limit: int) -> None:
         self.stream, self.limit, self.left = stream, limit, limit
 
     def read(self, size: int) -> bytes:
@@ -115,7 +115,9 @@ def read_members(archive: IO[bytes], names: Sequence[str], size: int) -> dict[st
     with (
         gzip.open(archive) as content,
         # Read as a stream: tarfile neither goes back in it nor asks for more than this many bytes at once.
-        tarfile.open(fileobj=_BoundedStream(content, limit), mode="r|", bufsize=1 << 16) as members,
+        tarfile.open(  # type: ignore[call-overload]  # typeshed asks for what is needed to write, too
+            fileobj=_BoundedStream(content, limit), mode="r|", bufsize=1 << 16
+        ) as members,
     ):
         for member in members:
             if member.name in names and member.isreg():

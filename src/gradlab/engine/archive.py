@@ -21,7 +21,6 @@ from urllib.parse import unquote, urlsplit
 from gradlab.engine.crate import (
     CITATION,
     DESCRIPTION,
-    REPORT,
     WORKFLOW,
     Layout,
     Member,
@@ -31,6 +30,7 @@ from gradlab.engine.crate import (
     find_run,
     print_states,
 )
+from gradlab.engine.plan import REPORT
 from gradlab.engine.results import CellResult, PlanError, load_results
 from gradlab.engine.robustness import ROBUSTNESS
 from gradlab.engine.verify import COMPARISON

@@ -142,17 +142,17 @@ def find_run(result: CellResult) -> Run | None:
         executed = notebook["metadata"]["papermill"]
     except (ValueError, KeyError, TypeError):
         return None
-    started, ended = (
+    times = [
         datetime.fromisoformat(executed[time]) if executed.get(time) else None for time in ("start_time", "end_time")
-    )
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
-    errors = [f"{output['ename']}: {output['evalue']}" for output in outputs if output["output_type"] == "error"]
+    ]
+    printed = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
+    errors = [f"{output['ename']}: {output['evalue']}" for output in printed if output["output_type"] == "error"]
     return Run(
         name=result.name,
         template=executed["input_path"],
         parameters=executed["parameters"],
-        started=started,
-        ended=ended,
+        started=times[0],
+        ended=times[1],
         inputs={},
         outputs={str(result.log): None},
         error=errors[-1] if errors else "the run was broken off",
@@ -198,7 +198,8 @@ def describe_study(
         stepped = {executed[run.name]: steps.get(layout.place(run.template)) for run in runs}
         actions.append(_add_orchestration(crate, study, {action: step for action, step in stepped.items() if step}))
     _describe_root(crate, citation, states, runs, actions, stepwise=bool(steps))
-    return crate.metadata.generate()
+    metadata: dict[str, Any] = crate.metadata.generate()
+    return metadata
 
 
 _DESCRIPTIONS = {
@@ -209,7 +210,7 @@ _DESCRIPTIONS = {
 
 def _add_file(crate: ROCrate, member: Member, templates: Sequence[str], software: Mapping[str, str]) -> Entity:
     """Add a file; the workflow, and the templates of notebooks that ran, are software as well."""
-    properties = {
+    properties: dict[str, Any] = {
         "name": Path(member.path).name,
         "encodingFormat": MEDIA_TYPES.get(Path(member.path).suffix.lower(), "application/octet-stream"),
         "contentSize": str(member.size),
@@ -398,7 +399,7 @@ def _time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _one_or_all(values: list[Any]) -> Any:
+def _one_or_all(values: Sequence[Any]) -> Any:
     """Return the only value alone: RO-Crate asks for lists only where there are several."""
     return values[0] if len(values) == 1 else values
 

@@ -69,8 +69,9 @@ class IPCKernelManager(AsyncKernelManager):
         if self.spare:
             arguments = kernel_cmd[kernel_cmd.index(_KERNEL) :]
             self.spare.start(arguments, environment | {"JPY_PARENT_PID": str(os.getpid())}, self.words.name)
-            self.provisioner.process = self.spare.process
-            self.provisioner.pid = self.provisioner.pgid = self.spare.process.pid
+            provisioner: Any = self.provisioner
+            provisioner.process = self.spare.process
+            provisioner.pid = provisioner.pgid = self.spare.process.pid
             return
         await super()._async_launch_kernel(
             kernel_cmd, **options | {"env": environment, "stdout": self.words, "stderr": self.words}
@@ -91,7 +92,8 @@ class _Client(PapermillNotebookClient):
         said = self.wait_for_reply(request)["content"]["user_expressions"]["environment"]
         if said["status"] != "ok":
             raise RuntimeError(f"it could not tell its environment ({said['ename']}: {said['evalue']})")
-        return json.loads(ast.literal_eval(said["data"]["text/plain"]))
+        environment: dict[str, Any] = json.loads(ast.literal_eval(said["data"]["text/plain"]))
+        return environment
 
 
 class _CellEngine(Engine):

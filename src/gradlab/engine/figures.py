@@ -303,7 +303,7 @@ def read_entries(file: Path, key: str) -> list[tuple[dict[str, Any], int]]:
         reason = " ".join(str(getattr(error, "problem", None) or error).split())
         raise FigureError(f"{file}{where}: this is not YAML ({reason})") from None
     entries = content.get(key, [] if key == "logs" else None) if isinstance(content, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if root is None or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise FigureError(f"{file}, line 1: expected the key `{key}` with a list of entries, each of keys with values")
     nodes = [value.value for name, value in root.value if name.value == key]
     lines = [item.start_mark.line + 1 for item in nodes[0]] if nodes else []

@@ -173,12 +173,12 @@ def describe_environment(others: Iterable[str] = ()) -> dict[str, Any]:
         Top-level modules whose distributions belong to it as well.
     """
     torch = sys.modules.get("torch")
-    gpu = torch is not None and torch.cuda.is_initialized()
+    gpu = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None
     used = (list_modules() | {*others}) - _OWN
     return {
         "python": platform.python_version(),
         "distributions": {name: metadata.version(name) for name in sorted(find_distributions(used))},
-        "gpu": torch.cuda.get_device_name() if gpu else None,
+        "gpu": gpu,
         "rounding": measure_rounding(),
     }
 
@@ -202,7 +202,7 @@ def main() -> None:
     class App(IPKernelApp):
         def init_iopub(self, context: Any) -> None:
             context.sndhwm = 0  # else what it prints while its client is busy or stopped is thrown away, without a word
-            super().init_iopub(context)
+            IPKernelApp.init_iopub(self, context)
 
     config = Config(InteractiveShellApp={"ignore_cwd": True})
     config.IPKernelApp.parent_handle = int(os.environ["JPY_PARENT_PID"])  # ends with it; known late in a fork

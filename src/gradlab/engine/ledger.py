@@ -123,6 +123,11 @@ class Ledger:
     logs: Sequence[LogEntry]
 
     @property
+    def judged(self) -> list[Entry | LogEntry]:
+        """What has a verdict of its own."""
+        return [*self.figures, *self.logs]
+
+    @property
     def entries(self) -> list[Entry]:
         """Every printed number."""
         return [*self.figures, *self.rows]
@@ -233,11 +238,11 @@ def _judge_log(
             if values.index.has_duplicates:
                 obstacle = f"{cells[0].name} has more than one value for a number of the log"
                 break
-            ours |= {(int(place), column): float(value) for place, value in values.items()}
+            ours |= {(int(place), column): float(value) for place, value in zip(values.index, values, strict=True)}
     numbers = {figure.id: ours.get(place) for figure, place in zip(figures, log.places(), strict=True)}
     if obstacle:
-        whole = not_run(obstacle)
-        return whole, [_write_entry(figure, numbers[figure.id], whole, cells, root) for figure in figures]
+        missed = not_run(obstacle)
+        return missed, [_write_entry(figure, numbers[figure.id], missed, cells, root) for figure in figures]
     leading = _count_leading(figures, numbers, log)
     whole = _follow(log, cells[0], results, leading) if log.rule == "follows" else None
     entries = []
@@ -264,6 +269,7 @@ def _count_leading(figures: Sequence[Figure], numbers: Mapping[str, float | None
 
 def _follow(log: Log, cell: CellResult, results: Mapping[str, CellResult], leading: int) -> Judgement:
     """Judge a log by how it follows the published one, from the first row after training began."""
+    assert log.measure is not None  # the rule asks for it
     texts = log.table[log.measure]
     texts = texts[texts.index > 0]
     decimals = len(texts.iloc[0].partition(".")[2])
@@ -271,20 +277,19 @@ def _follow(log: Log, cell: CellResult, results: Mapping[str, CellResult], leadi
         run.loc[1:]
         for other in results.values()
         if log.has_other(other.planned) and other.status == "done"
-        for run in _split_seeds(log, other.curves)
+        for run in _split_seeds(log, log.measure, other.curves)
     ]
     ours = log.select(cell.curves, log.measure).loc[1:]
-    found = follow(
-        *(values.astype(float).round(decimals) for values in (ours, texts)), [o.round(decimals) for o in others]
-    )
+    printed, rounded = (values.astype(float).round(decimals).to_numpy() for values in (texts, ours))
+    found = follow(rounded, printed, [other.round(decimals).to_numpy() for other in others])
     return judge_log(found, leading, log.index)
 
 
-def _split_seeds(log: Log, curves: pd.DataFrame) -> list[pd.Series]:
+def _split_seeds(log: Log, measure: str, curves: pd.DataFrame) -> list[pd.Series]:
     """Return the measure of every run in a cell's curves."""
     rows = select_rows(curves, log.other_rows)
     runs = [run for _, run in rows.groupby("seed")] if "seed" in rows else [rows]
-    return [log.select(run, log.measure) for run in runs]
+    return [log.select(run, measure) for run in runs]
 
 
 def _summarise_log(log: Log, judgement: Judgement, rows: Sequence[Entry]) -> LogEntry:

@@ -96,7 +96,7 @@ class Log:
                 id=f"{self.id}.{self.index}_{place}.{column}",
                 study=self.study.name,
                 source=self.source,
-                value=self.table.loc[place, column],
+                value=str(self.table.loc[place, column]),
                 rule="exact" if self.rule == "follows" and place == 0 else self.rule,
                 limit=self.limit,
                 why=self.why,
@@ -112,7 +112,9 @@ class Log:
     def select(self, curves: "pd.DataFrame", column: str) -> "pd.Series":
         """Return the values of a column in the rows of a cell's `curves.csv`, by the index; of other seeds, too."""
         rows = select_rows(curves, self.columns[column])
-        return rows.set_index(self.index)["value"] if self.index in rows else rows.iloc[:0].get("value", rows)
+        return (
+            rows.set_index(self.index)["value"] if self.index in rows else rows[:0].reindex(columns=["value"])["value"]
+        )
 
 
 def select_rows(curves: "pd.DataFrame", values: Mapping[str, Any]) -> "pd.DataFrame":

@@ -73,8 +73,9 @@ def _check_metrics(cells: Iterable[Cell]) -> None:
     """Refuse two cells that declare one metric, and are not replicates of one another: nobody could tell whose value it is."""
     declared: dict[tuple[str, str, str, int | None], str] = {}
     for cell in cells:
+        seeds: Sequence[int | None] = cell.replicates or [None]
         for metric in cell.metrics:
-            for seed in cell.replicates or [None]:
+            for seed in seeds:
                 other = declared.setdefault((cell.study, cell.protocol, metric, seed), cell.key)
                 if other != cell.key:
                     raise StudyError(
@@ -176,8 +177,10 @@ def _fill_in(cell: Cell, results: Path, data: Path, device: str) -> dict[str, An
     """Return all that a notebook is given but for its folder."""
     given = dict(cell.parameters) | {parameter: str(data / name) for parameter, name in cell.data.items()}
     for parameter, keys in cell.reads.items():
-        alone = isinstance(keys, str)
-        given[parameter] = str(metrics_of(keys, results)) if alone else [str(metrics_of(key, results)) for key in keys]
+        if isinstance(keys, str):
+            given[parameter] = str(metrics_of(keys, results))
+        else:
+            given[parameter] = [str(metrics_of(key, results)) for key in keys]
     return given | ({cell.device: device} if cell.device else {})
 
 

@@ -81,7 +81,7 @@ def _find_missing_packages(project: Path) -> str | None:
     dependencies = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     missing = []
     for requirement in dependencies:
-        name = re.match(r"[\w.-]+", requirement)[0]
+        name = re.split(r"[^\w.-]", requirement)[0]
         try:
             metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -70,23 +70,25 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Follow a record."""
-        event = getattr(record, "event", None)
+        said = vars(record)
+        event = said.get("event")
         if not self._begun:
             return
         if event == "job_info":
-            name = dict(record.wildcards.items()).get("name", record.rule_name)
-            self._names[record.jobid], self._running[name] = name, self._clock()
+            name = dict(said["wildcards"].items()).get("name", said["rule_name"])
+            self._names[said["jobid"]], self._running[name] = name, self._clock()
             self._failed.discard(name)  # it is tried again
-        elif event == "job_finished" and record.job_id in self._names:
-            self._finish(self._names[record.job_id])
-        elif event == "job_error" and record.jobid in self._names:
-            name = self._names[record.jobid]
+        elif event == "job_finished" and said["job_id"] in self._names:
+            self._finish(self._names[said["job_id"]])
+        elif event == "job_error" and said["jobid"] in self._names:
+            name = self._names[said["jobid"]]
             self._running.pop(name, None)
             self._failed.add(name)
             self._say(f"{name} failed{self._print_left()}")
 
     def say_running(self) -> None:
         """Say which cells are running, where nothing was said for a while."""
+        assert self.lock is not None  # every handler makes one
         with self.lock:
             now = self._clock()
             if self._running and now - self._said >= SILENCE:

@@ -76,9 +76,15 @@ class CellResult:
         return "done"
 
     @property
+    def run(self) -> Mapping[str, Any]:
+        """The manifest, of a cell that has one."""
+        assert self.manifest is not None
+        return self.manifest
+
+    @property
     def commit(self) -> str | None:
         """The commit that a cell with a manifest ran on, and whether files differed from it; None outside a repository."""
-        return print_commit(self.manifest["git"])
+        return print_commit(self.run["git"])
 
     @property
     def notebook(self) -> Path | None:
@@ -107,9 +113,9 @@ class CellResult:
         return json.loads(file.read_text(encoding="utf-8")) if self.status == "done" and file.exists() else []
 
     @cached_property
-    def curves(self) -> pd.DataFrame | None:
-        """The tidy curves, None unless the cell is done."""
-        return pd.read_csv(self.directory / "curves.csv") if self.status == "done" else None
+    def curves(self) -> pd.DataFrame:
+        """The tidy curves, empty unless the cell is done."""
+        return pd.read_csv(self.directory / "curves.csv") if self.status == "done" else pd.DataFrame()
 
 
 def collect_runs(cells: Iterable[CellResult], metric: str) -> dict[int | None, float | None]:
@@ -125,7 +131,8 @@ def collect_runs(cells: Iterable[CellResult], metric: str) -> dict[int | None, f
     """
     runs: dict[int | None, float | None] = {}
     for cell in cells:
-        value, seeds = cell.metrics.get(metric), cell.planned.replicates
+        value = cell.metrics.get(metric)
+        seeds: Sequence[int | None] = cell.planned.replicates
         if isinstance(value, list):
             if len(value) != len(seeds):
                 raise ValueError(f"{metric} of {cell.name} has {len(value)} values for {len(seeds)} replicates")
@@ -140,8 +147,7 @@ def collect_runs(cells: Iterable[CellResult], metric: str) -> dict[int | None, f
 def is_number(cell: CellResult, metric: str) -> bool:
     """Whether a metric is a number, or one for each seed of its cell; None stands for a number that is not there."""
     value = cell.metrics.get(metric)
-    several = isinstance(value, list) and len(value) == len(cell.planned.replicates) > 0
-    values = value if several else [value]
+    values = value if isinstance(value, list) and len(value) == len(cell.planned.replicates) > 0 else [value]
     return all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
 
 
@@ -169,7 +175,7 @@ def load_plan(plan_file: Path) -> dict[str, Any]:
         "done, `snakemake --cores 1 --forcerun report`"
     )
     try:
-        plan = json.loads(plan_file.read_text(encoding="utf-8"))
+        plan: dict[str, Any] = json.loads(plan_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PlanError(f"there is no plan {plan_file}; {remedy}") from None
     except OSError as error:

@@ -48,7 +48,7 @@ class Pair:
     @property
     def changed(self) -> bool:
         """Whether the runs say different things."""
-        return self.first != self.second
+        return bool(self.first != self.second)
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,15 @@ class Robustness:
     def contexts(self) -> tuple[str, str]:
         """What each run was asked for, in words."""
         pair = next(iter(self.compared.values()))
-        asked = [run["rounding"].get("asked") for run in (pair.first, pair.second)]
-        return tuple(name or "all that the processor has" for name in asked)
+        first, second = (run["rounding"].get("asked") or "all that the processor has" for run in pair.runs)
+        return first, second
 
     @property
     def facts(self) -> dict[str, tuple[str, str]]:
         """What was measured of each library in both runs, by its name and property."""
         found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
         for comparison in self.compared.values():
-            for place, run in enumerate((comparison.first, comparison.second)):
+            for place, run in enumerate(comparison.runs):
                 for library, name, value in list_facts(run["rounding"].get("measured", {})):
                     found.setdefault(f"{library} {name}", ({}, {}))[place][str(value)] = None
         return {name: (" or ".join(pair[0]), " or ".join(pair[1])) for name, pair in found.items()}
@@ -140,7 +140,7 @@ def compare_roundings(first_plan: Path, second_plan: Path) -> Robustness:
             "ROUNDING=avx2` does"
         )
     sides = [_judge_run(plan, studies, found.compared) for plan in (first_plan, second_plan)]
-    parts = {part: list(_pair(*(side[part] for side in sides))) for part in sides[0]}
+    parts: dict[str, Any] = {part: list(_pair(*(side[part] for side in sides))) for part in sides[0]}
     parts["values"].sort(key=lambda pair: -_move(pair.first, pair.second))
     return replace(found, **parts)
 
@@ -164,7 +164,7 @@ def _judge_run(
     }
     ledger = build_ledger(results, studies, root=plan.parent)
     materials = gather_material(studies, results, ledger)
-    verdicts = {(item.study, item.id): item.verdict for item in (*ledger.figures, *ledger.logs)}
+    verdicts = {(item.study, item.id): item.verdict for item in ledger.judged}
     verdicts |= {
         (erratum.study, f"erratum: {erratum.title}"): erratum.verdict for erratum in find_errata(materials.values())
     }
@@ -195,7 +195,9 @@ def _pair(first: Mapping[tuple[str, str], Any], second: Mapping[tuple[str, str],
 
 def _move(first: float | None, second: float | None) -> float:
     """Return how far a value moved, as a share of itself."""
-    return 0.0 if None in (first, second) or first == second else abs(first - second) / max(abs(first), abs(second))
+    if first is None or second is None or first == second:
+        return 0.0
+    return abs(first - second) / max(abs(first), abs(second))
 
 
 _PARTS = ("comparisons", "verdicts", "values", "conclusions")

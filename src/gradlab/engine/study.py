@@ -33,7 +33,7 @@ from gradlab.files import find_own
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
+Json = bool | int | float | str | None | Sequence["Json"] | Mapping[str, "Json"]
 
 PROTOCOLS = ("published", "corrected")
 # What the engine gives to every notebook itself: the folder of the cell's results.
@@ -187,12 +187,14 @@ class Study:
     @property
     def config(self) -> "type[BaseModel]":
         """The model of its section of the configuration."""
-        return self._demand("config", "Config")
+        config: type[BaseModel] = self._demand("config", "Config")
+        return config
 
     @property
     def cells(self) -> Callable[[Any], Sequence[Cell]]:
         """The function that plans its cells."""
-        return self._demand("plan", "cells")
+        cells: Callable[[Any], Sequence[Cell]] = self._demand("plan", "cells")
+        return cells
 
     @property
     def claims(self) -> ModuleType | None:
@@ -270,7 +272,8 @@ _IN_KEY = ("study", "protocol", "name")
 def cell_as_json(cell: Cell) -> dict[str, Any]:
     """Return what a plan holds of a cell under its key."""
     plain = {item.name: getattr(cell, item.name) for item in fields(cell) if item.name not in _IN_KEY}
-    return json.loads(json.dumps(plain, default=vars))
+    content: dict[str, Any] = json.loads(json.dumps(plain, default=vars))
+    return content
 
 
 def cell_from_json(key: str, content: Mapping[str, Any]) -> Cell:
@@ -278,4 +281,4 @@ def cell_from_json(key: str, content: Mapping[str, Any]) -> Cell:
     known = {item.name: content[item.name] for item in fields(Cell) if item.name in content}
     if "resources" in known:
         known["resources"] = Resources(**known["resources"])
-    return Cell(**dict(zip(_IN_KEY, key.split("/"), strict=True)), **known)
+    return Cell(**known | dict(zip(_IN_KEY, key.split("/"), strict=True)))

@@ -88,6 +88,7 @@ def judge(
         return _judge_by_log(figure, difference, same, following)
     if figure.rule == "rounding" and same:
         return Judgement("exact", "same digits", difference)
+    assert figure.limit is not None  # every rule that is left has one
     limit = Decimal(figure.limit)
     passed = value < limit if figure.rule == "below" else abs(value - published) <= limit
     if not passed:
@@ -165,7 +166,7 @@ def _judge_interval(figure: Figure, reproduced: Any, resolution: float) -> Judge
     return Judgement(
         ("compatible" if power is None else _weigh(power)) if inside else "not reproduced",
         figure.cause or "unexplained",
-        mean - float(figure.value),
+        None if mean is None else mean - float(figure.value),
         note,
         low,
         high if math.isfinite(high) else None,

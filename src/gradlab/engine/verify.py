@@ -78,15 +78,22 @@ class Comparison:
         return [name for name, (first, second) in (self.digests or {}).items() if first != second]
 
     @property
+    def runs(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Both runs, where they were compared."""
+        assert self.first is not None and self.second is not None
+        return self.first, self.second
+
+    @property
     def date(self) -> str:
         """The day, in UTC, on which the later of both runs started."""
-        return max(self.first["started"], self.second["started"], key=datetime.fromisoformat)[:10]
+        started: list[str] = [run["started"] for run in self.runs]
+        return max(started, key=datetime.fromisoformat)[:10]
 
     @property
     def other_setup(self) -> list[str]:
         """In what else than the results the two runs differ: machine, threads, instructions and versions, a phrase each."""
         facts = []
-        for run in (self.first, self.second):
+        for run in self.runs:
             machine = {
                 name: run["machine"].get(key)
                 for name, key in (("processor", "cpu"), ("system", "system"), ("threads", "threads"))
@@ -149,15 +156,16 @@ def compare_studies(first_plan: Path, second_plan: Path, *, whole: bool = False)
 
 def compare_cells(first: CellResult, second: CellResult | None, *, whole: bool = False) -> Comparison:
     """Compare two runs of a cell, see `compare_studies`; the second is None where its study does not plan it."""
-    done = [None if cell is None or cell.status != "done" else _facts_of(cell) for cell in (first, second)]
+    one, other = (None if cell is None or cell.status != "done" else _facts_of(cell) for cell in (first, second))
     reason = _find_obstacle(first, second, whole)
-    if reason:
-        return Comparison(reason, *done)
+    if reason or second is None:
+        return Comparison(reason, one, other)
     digests = [_results_of(cell) for cell in (first, second)]
     names = sorted({*digests[0], *digests[1]})
     return Comparison(
         "",
-        *done,
+        one,
+        other,
         digests={name: (digests[0].get(name), digests[1].get(name)) for name in names},
         metric=find_difference(first.metrics, second.metrics),
     )
@@ -189,7 +197,7 @@ def _find_obstacle(first: CellResult, second: CellResult | None, whole: bool) ->
         if cell.status != "done":
             state = "failed" if cell.status == "failed" else f"is {cell.status}"
             return f"the {number} run {state}" + (f": {'; '.join(cell.outdated)}" if cell.outdated else "")
-    if first.manifest["outputs"].get(_NOTEBOOK) == second.manifest["outputs"].get(_NOTEBOOK) is not None:
+    if first.run["outputs"].get(_NOTEBOOK) == second.run["outputs"].get(_NOTEBOOK) is not None:
         return "both folders hold the same run: one is a copy of the other"
     parameters = [dict(cell.parameters) for cell in (first, second)]
     other = [
@@ -205,19 +213,19 @@ def _find_obstacle(first: CellResult, second: CellResult | None, whole: bool) ->
 
 
 def _results_of(cell: CellResult) -> dict[str, str]:
-    return {name: digest for name, digest in cell.manifest["outputs"].items() if name != _NOTEBOOK}
+    return {name: digest for name, digest in cell.run["outputs"].items() if name != _NOTEBOOK}
 
 
 def _facts_of(cell: CellResult) -> dict[str, Any]:
-    return {name: cell.manifest[name] for name in _FACTS}
+    return {name: cell.run[name] for name in _FACTS}
 
 
 def _inputs_of(cell: CellResult, whole: bool) -> dict[str, str]:
     """Return the digests of what went into a cell, under names that are the same in every folder; of a whole, no results."""
-    output = PurePosixPath(cell.manifest["parameters"][OUTPUT])
+    output = PurePosixPath(cell.run["parameters"][OUTPUT])
     results = output.parents[cell.name.count("/")] if output.match(cell.name) else None
     inputs = {}
-    for path, digest in cell.manifest["inputs"].items():
+    for path, digest in cell.run["inputs"].items():
         place = PurePosixPath(path)
         if place.name == "dataset.json":
             place = PurePosixPath(*place.parts[-2:])
@@ -291,7 +299,7 @@ def _from_json(
 ) -> Comparison:
     digests = {name: (pair["first"], pair["second"]) for name, pair in files.items()}
     found = Comparison(reason, first, second, digests, MetricDifference(**metric) if metric else None)
-    complete = reason or (found.date and set(_FACTS) <= first.keys() & second.keys())
+    complete = reason or (first and second and found.date and set(_FACTS) <= first.keys() & second.keys())
     if not complete or found.verdict != verdict:
         raise ValueError("the parts of a comparison are not all there, or contradict one another")
     return found
@@ -332,7 +340,7 @@ def _judge(cell: CellResult, comparison: Comparison) -> Repeat:
     if comparison.reason:
         return Repeat("none", "not repeated", "not repeated")
     if not comparison.holds_for(cell):
-        return Repeat("changed", *["not repeated since it changed"] * 2)
+        return Repeat("changed", "not repeated since it changed", "not repeated since it changed")
     files = comparison.differing
     outcome = f"{_shorten(files)} {'differs' if len(files) == 1 else 'differ'}" if files else "same bytes"
     state = "differs" if files else "same"
@@ -370,10 +378,12 @@ def ask(
     compare: Callable[[Path, Path], Any],
     save: Callable[[Any, Path], None],
     file: str,
-    **about: str,
+    *,
+    prog: str,
+    description: str,
 ) -> Any:
     """Compare the runs whose plans the command line names, and save what is found beside the first; None after an error."""
-    parser = argparse.ArgumentParser(**about)
+    parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("plan", type=Path, help="the plan of the study, beside which its results lie")
     parser.add_argument("again", type=Path, help="the plan of a second run, in another folder")
     options = parser.parse_args(arguments)

@@ -69,7 +69,7 @@ def start(plan_file: Path, plan: Mapping[str, Any], keys: Sequence[str]) -> subp
         listener.listen(1024)
         server = subprocess.Popen(
             [sys.executable, "-P", "-m", "gradlab.engine.warm", str(plan_file), str(folder)],
-            stdin=listener,
+            stdin=listener.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=environment,

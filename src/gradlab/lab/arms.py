@@ -20,10 +20,25 @@ from gradlab.lab import style
 from gradlab.lab.stats import PairedComparison, summarise_arm
 
 _OURS = style.COLOURS[0]
-_DOT = {"color": _OURS, "marker": "o", "linestyle": "none", "markersize": 5.5, "mec": "white", "mew": 0.6, "zorder": 3}
-_MEAN = {"color": _OURS, "marker": "|", "linestyle": "none", "markersize": 20, "mew": 2}
-_INTERVAL = {"color": _OURS, "alpha": 0.22, "linewidth": 20, "solid_capstyle": "butt", "zorder": 1.5}
-_DIAMOND = {"color": style.COLOURS[1], "marker": "D", "linestyle": "none", "markersize": 6.5, "mfc": "none", "mew": 1.5}
+_DOT: style.Look = {
+    "color": _OURS,
+    "marker": "o",
+    "linestyle": "none",
+    "markersize": 5.5,
+    "mec": "white",
+    "mew": 0.6,
+    "zorder": 3,
+}
+_MEAN: style.Look = {"color": _OURS, "marker": "|", "linestyle": "none", "markersize": 20, "mew": 2}
+_INTERVAL: style.Look = {"color": _OURS, "alpha": 0.22, "linewidth": 20, "solid_capstyle": "butt", "zorder": 1.5}
+_DIAMOND: style.Look = {
+    "color": style.COLOURS[1],
+    "marker": "D",
+    "linestyle": "none",
+    "markersize": 6.5,
+    "mfc": "none",
+    "mew": 1.5,
+}
 
 _ROW = 0.5  # inches, from one arm to the next; more where names take more than two lines
 _HALF_WIDTH = 0.26  # of an arm's runs, which stand one below the other; neighbouring arms stand 1 apart
@@ -49,16 +64,16 @@ def plot_arms(runs: pd.DataFrame, *, published: Mapping[str, float | None] | Non
         If there is neither a run nor a published figure.
     """
     arms = {arm: list(runs.loc[runs["arm"] == arm].sort_values("seed")["value"]) for arm in runs["arm"].unique()}
-    published = {arm: value for arm, value in (published or {}).items() if value is not None}
-    order = list(dict.fromkeys([*arms, *published]))
+    printed = {arm: value for arm, value in (published or {}).items() if value is not None}
+    order = list(dict.fromkeys([*arms, *printed]))
     if not order:
         raise ValueError("there is no arm to draw; expected runs or published figures: check which cells are complete")
     figure, ax = _draw_rows(order, label)
     for place, arm in enumerate(order):
         if arm in arms:
             _draw_runs(ax, place, arm, arms[arm], "run", "95 % interval")
-        if arm in published:
-            ax.plot([published[arm]], [place], **_DIAMOND, zorder=4, label=f"{arm}: published")
+        if arm in printed:
+            ax.plot([printed[arm]], [place], **_DIAMOND, zorder=4, label=f"{arm}: published")
     _explain(figure, ax, "run", "95 % interval")
     return figure
 
@@ -153,7 +168,9 @@ def _explain(figure: Figure, ax: Axes, run: str, words: str) -> None:
         "published": _DIAMOND,
     }
     drawn = {
-        (line.get_marker(), line.get_linestyle()) for line in ax.get_lines() if not line.get_label().startswith("_")
+        (line.get_marker(), line.get_linestyle())
+        for line in ax.get_lines()
+        if not str(line.get_label()).startswith("_")
     }
     handles = [Line2D([], [], label=label, **look) for label, look in looks.items()]
     handles = [handle for handle in handles if (handle.get_marker(), handle.get_linestyle()) in drawn]

@@ -81,8 +81,8 @@ def dress_panel(
         ax.set_ylim(lowest - margin, highest + margin)
 
 
-def name_lines(ax: Axes, looks: Mapping[str, Mapping[str, object]]) -> None:
+def name_lines(ax: Axes, looks: Mapping[str, style.Look]) -> None:
     """Write what lines stand for, in their colours, into the lower right of a panel, which learning curves leave empty."""
-    for place, (name, look) in enumerate(reversed(looks.items())):
-        place = {"x": 0.97, "y": 0.05 + 0.11 * place}
-        ax.text(s=name, color=look["color"], transform=ax.transAxes, ha="right", va="bottom", fontsize=9, **place)
+    for place, (name, look) in enumerate(reversed(list(looks.items()))):
+        y = 0.05 + 0.11 * place
+        ax.text(0.97, y, name, color=look["color"], transform=ax.transAxes, ha="right", va="bottom", fontsize=9)

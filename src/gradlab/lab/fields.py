@@ -39,13 +39,13 @@ def _once(values: list[T]) -> list[T]:
     return values
 
 
-def _ascending(values: list[T]) -> list[T]:
+def _ascending(values: list[float]) -> list[float]:
     if values != sorted(values):
         raise expected("the smaller number first")
     return values
 
 
-def _increasing(values: list[T]) -> list[T]:
+def _increasing(values: list[float]) -> list[float]:
     if len(set(_ascending(values))) < len(values):
         raise expected("two different numbers")
     return values

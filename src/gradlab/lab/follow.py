@@ -141,7 +141,7 @@ def _correlate(log: np.ndarray, published: np.ndarray) -> np.ndarray:
     length = min(len(log), len(published))
     left, right = detrend(log[:length]), detrend(published[:length])
     left, right = left - left.mean(), right - right.mean()
-    size = np.sqrt((left**2).sum() * (right**2).sum())
+    size = float(np.sqrt((left**2).sum() * (right**2).sum()))
     if size == 0:
         return np.zeros(length)
     return np.array([np.roll(left, shift) @ right for shift in range(length)]) / size

@@ -93,7 +93,7 @@ def _suits_onednn(parameters: list[Tensor], images: Tensor) -> bool:
         bound, *norms = torch.stack(torch._foreach_norm([images, *parameters[:4]])).tolist()
     for fan_in, weight, bias in zip(_FAN_IN, norms[::2], norms[1::2], strict=True):
         bound = fan_in * weight * bound + bias
-    return bound < torch.finfo(torch.float32).max
+    return bool(bound < torch.finfo(torch.float32).max)
 
 
 def standardise(train: Tensor, test: Tensor, *, epsilon: float = 1e-6) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ intervals that are far too short, at three pairs about 80 % where 95 % is claime
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -78,7 +78,7 @@ def summarise_arm(values: Sequence[float | None], *, level: float = 0.95) -> Arm
         return ArmSummary(
             n, missing, mean, sd, None, None, f"no interval: {missing} of {len(values)} runs have no value"
         )
-    if n < 2:
+    if mean is None or sd is None:
         return ArmSummary(n, missing, mean, sd, None, None, "no interval: one run shows no spread")
     t = float(stdtrit(n - 1, (1 + level) / 2))  # the quantile; scipy.stats has it too, and takes a second to import
     of_mean, of_run = t * sd / math.sqrt(n), t * sd * math.sqrt(1 + 1 / n)
@@ -208,7 +208,7 @@ _BEYOND = 1e300  # a difference with a censored run is larger than any other
 
 def _test_mean(arm: ArmSummary) -> float | None:
     """Return the two-sided p-value of a mean of 0; None where the arm has no interval."""
-    if arm.mean_interval is None:
+    if arm.mean is None or arm.sd is None or arm.mean_interval is None:
         return None
     if arm.sd == 0:
         return float(arm.mean == 0)
@@ -256,10 +256,10 @@ _LEVEL = 0.95
 
 
 def _with_level(comparison: PairedComparison, level: float, family: int) -> PairedComparison:
-    interval = comparison.interval
-    if interval is not None:
-        half = float(stdtrit(comparison.n - 1, (1 + level) / 2)) * comparison.sd / math.sqrt(comparison.n)
-        interval = (comparison.mean - half, comparison.mean + half)
+    mean, sd, interval = comparison.mean, comparison.sd, comparison.interval
+    if mean is not None and sd is not None and interval is not None:
+        half = float(stdtrit(comparison.n - 1, (1 + level) / 2)) * sd / math.sqrt(comparison.n)
+        interval = (mean - half, mean + half)
     return replace(comparison, interval=interval, level=level, family=family)
 
 
@@ -298,7 +298,7 @@ def describe_comparison(comparison: PairedComparison, first: str, second: str, *
         shares.append(f"equal in {comparison.tied}")
     won = ", ".join(shares)
     adjusted = "Holm-adjusted" if comparison.family > 1 else f"{100 * comparison.level:g} %"
-    word = {1: "higher", -1: "lower"}.get(comparison.direction)
+    word = {1: "higher", -1: "lower"}.get(comparison.direction or 0)
     if comparison.interval is None and comparison.p_value is not None:
         evidence = f"{comparison.method}, p = {comparison.p_value:.2g}{', ' + adjusted if comparison.family > 1 else ''}; {won}"
         if word is None:
@@ -311,8 +311,8 @@ def describe_comparison(comparison: PairedComparison, first: str, second: str, *
     evidence = f"{adjusted} interval [{low:+.{digits}f}, {high:+.{digits}f}], {won}"
     if word is None:
         return f"no difference between {first} and {second} was detected at n = {comparison.n} (mean {by}, {evidence})"
-    return f"{first} is {word} than {second} by {abs(comparison.mean):.{digits}f} (n = {comparison.n}, {evidence})"
+    return f"{first} is {word} than {second} by {by.lstrip('+-')} (n = {comparison.n}, {evidence})"
 
 
-def _is_finite(value: float | None) -> bool:
+def _is_finite(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)

@@ -1,10 +1,12 @@
 """The look that all figures share: sizes, colours told apart by colour-blind readers, and SVG that is the same each time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from IPython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -12,22 +14,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+Look = Mapping[str, Any]  # what matplotlib's functions take as keywords
+
 # Okabe and Ito (2008), "Color Universal Design", without the yellow, which is too light for lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 
 # Each colour has a marker of its own, so that what it stands for can be told without seeing it.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MARKER = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.6}  # seen on its own line and on others
+# Seen on its own line and on others.
+MARKER: Look = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
 
 # Reproduced values are drawn as full lines, published ones dashed: told apart in print and without colour.
-REPRODUCED = {"linestyle": "-", "linewidth": 1.6}
-PUBLISHED = {"linestyle": (0, (4, 2)), "linewidth": 1.2, "alpha": 0.85}
-SINGLE_SEED = {"linestyle": "-", "linewidth": 0.7, "alpha": 0.5}  # the thin lines behind a mean or a median
+REPRODUCED: Look = {"linestyle": "-", "linewidth": 1.6}
+PUBLISHED: Look = {"linestyle": (0, (4, 2)), "linewidth": 1.2, "alpha": 0.85}
+SINGLE_SEED: Look = {"linestyle": "-", "linewidth": 0.7, "alpha": 0.5}  # the thin lines behind a mean or a median
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.grid": True,
-    "axes.prop_cycle": plt.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.dpi": 100,
@@ -56,7 +61,7 @@ def panels(rows: int, columns: int, *, width: float = 8.0, height: float = 2.8) 
     """Return a figure of `rows` × `columns` axes as a flat sequence; `width` is the figure's, `height` a row's (inches)."""
     use_style()
     figure, axes = plt.subplots(rows, columns, figsize=(width, height * rows), squeeze=False)
-    return figure, axes.ravel()
+    return figure, list(axes.flat)
 
 
 def space_markers(points: int, *, place: int = 0, lines: int = 1) -> tuple[int, int]:

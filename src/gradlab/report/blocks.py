@@ -87,7 +87,8 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels; (0, 0) where the file gives none in points."""
         found = re.search(r'<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"', self.svg)
-        return tuple(round(_PIXELS_OF_A_POINT * float(length)) for length in found.groups()) if found else (0, 0)
+        width, height = (round(_PIXELS_OF_A_POINT * float(length)) for length in (found.groups() if found else (0, 0)))
+        return width, height
 
 
 @dataclass(frozen=True)

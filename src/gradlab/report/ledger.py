@@ -46,7 +46,7 @@ def list_bodies(
     numbers: dict[tuple[str, str | None], list[Entry]] = {}
     for entry in ledger.rows:
         numbers.setdefault((entry.study, entry.log), []).append(entry)
-    bodies = []
+    bodies: list[dict[str, Any]] = []
     for name, study in studies.items():
         material = materials[name]
         figures = [_figure_row(entry, material, links) for entry in material.entries]
@@ -89,7 +89,7 @@ def _figure_row(entry: Entry, material: Material, links: Links) -> dict[str, Any
 
 def _number_row(entry: Entry, log: LogEntry) -> dict[str, Any]:
     """Return the row of a number of a log, which has the log's evidence, unless it is judged by another rule."""
-    ours = "–" if entry.reproduced is None else print_like(entry.reproduced, entry.published)
+    ours = print_like(entry.reproduced, entry.published) if isinstance(entry.reproduced, int | float) else "–"
     return _row(entry, ours=ours, reason="" if entry.note == log.note else _explain(entry))
 
 

@@ -68,7 +68,7 @@ class Links:
             return self.study(cells[0].study, self.gallery(*families))
         return self.study(cells[0].study, "cells") if cells else None
 
-    def evidence(self, names: Sequence[str]) -> list[tuple[str, str]]:
+    def evidence(self, names: Sequence[str]) -> list[tuple[str, str | None]]:
         """Label and address of what shows the named cells: a page for one of a family, the gallery for several."""
         groups = group_families(self.results[name] for name in names)
         return [

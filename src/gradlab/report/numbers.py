@@ -47,7 +47,7 @@ def mark_numbers(ledger: Ledger, studies: Mapping[str, Study], links: Links) -> 
     """Return the marks of every study that has a published number, in the order of `studies`."""
     marked = []
     for name, study in studies.items():
-        items = [item for item in (*ledger.figures, *ledger.logs) if item.study == name]
+        items = [item for item in ledger.judged if item.study == name]
         marks = [_mark(item, links) for item in sorted(items, key=lambda item: VERDICTS.index(item.verdict))]
         counts = count_verdicts([entry for entry in ledger.entries if entry.study == name])
         if marks:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from gradlab.engine.figures import CAUSES, load_deviations
-from gradlab.engine.ledger import Entry, Ledger, count_verdicts
+from gradlab.engine.ledger import Entry, Ledger, LogEntry, count_verdicts
 from gradlab.engine.results import CellResult
 from gradlab.engine.study import Study
 from gradlab.engine.verdicts import POWER, VERDICTS
@@ -91,9 +91,10 @@ def tabulate_causes(entries: Sequence[Entry]) -> Table:
 
 def tabulate_power(ledger: Ledger, studies: Mapping[str, Study]) -> Table | None:
     """Return what each rule with a power would have refused; None where there is none."""
+    judged: list[Entry | LogEntry] = [*ledger.logs, *ledger.figures]
     rows = [
         [studies[item.study].short, item.claim, item.rule, f"{item.power:.2f}", item.verdict]
-        for item in [*ledger.logs, *ledger.figures]
+        for item in judged
         if item.power is not None and not (isinstance(item, Entry) and item.rule == "follows")
     ]
     if not rows:
@@ -128,10 +129,10 @@ def print_reproduced(entry: Entry) -> tuple[str, str]:
 
 def print_corrected(entry: Entry) -> tuple[str, str]:
     """Return the mean of the corrected runs, and its interval with the number of runs, where there are several."""
-    if entry.corrected_n is None:
+    n, missing, low, high = entry.corrected_n, entry.corrected_missing, entry.corrected_low, entry.corrected_high
+    if n is None or missing is None:
         return "–", ""
-    interval = None if entry.corrected_low is None else (entry.corrected_low, entry.corrected_high)
-    return print_mean(entry.corrected_n, entry.corrected_missing, entry.corrected_mean, interval)
+    return print_mean(n, missing, entry.corrected_mean, None if low is None or high is None else (low, high))
 
 
 def print_mean(n: int, missing: int, mean: float | None, interval: tuple[float, float] | None) -> tuple[str, str]:
@@ -149,8 +150,8 @@ def _print_short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 10_000 else print_figure(value, 5 if abs(value) > 1 else 4)
 
 
-def _print_interval(low: float, high: float) -> str:
-    return f"[{_print_short(low)},{_UNBROKEN}{_print_short(high)}]"
+def _print_interval(low: float, high: float | None) -> str:
+    return f"[{_print_short(low)},{_UNBROKEN}{'∞)' if high is None else f'{_print_short(high)}]'}"
 
 
 def _print_number(runs: int) -> str:

@@ -266,10 +266,12 @@ def _tabulate_parameters(cells: Sequence[_Cell], given: Mapping[str, Any]) -> li
     defaults, meanings = {}, {}
     try:
         for node in ast.parse(source).body:
+            if not isinstance(node, ast.AnnAssign) or node.value is None or node.end_lineno is None:
+                break
             name = ast.unparse(node.target)
             defaults[name] = ast.literal_eval(node.value)
             meanings[name] = lines[node.end_lineno - 1][node.end_col_offset :].decode().partition("#")[2].strip()
-    except (AttributeError, SyntaxError, ValueError):
+    except (SyntaxError, ValueError):
         pass  # no cell that the workflow runs; what was declared up to there is shown
     return [
         {
@@ -306,13 +308,13 @@ def _describe_origin(
     result: CellResult, repeat: Repeat | None, page: Path, pages: Mapping[str, Path], report: Path
 ) -> dict[str, Any]:
     """Return what the manifest says, with links: to the data in the report, to the pages of cells whose results went in."""
-    manifest, directory = result.manifest, _link(page, result.directory)
+    manifest, directory = result.run, _link(page, result.directory)
     inputs, data = [], []
     for path, digest in manifest["inputs"].items():
         folder, file = os.path.split(path)
         if file == "dataset.json":
             name = os.path.basename(folder)
-            address = f"{_link(page, report)}#data-{name}"
+            address: str | None = f"{_link(page, report)}#data-{name}"
             data.append((name, digest, address))
         else:
             address = _link(page, pages[folder]) if folder in pages else None
@@ -327,7 +329,8 @@ def _describe_origin(
             (name, digest, f"{directory}/{name}" if (result.directory / name).exists() else None)
             for name, digest in manifest["outputs"].items()
         ],
-        "second": comparison and _describe_run(comparison.second) | {"commit": print_commit(comparison.second["git"])},
+        "second": comparison
+        and _describe_run(comparison.runs[1]) | {"commit": print_commit(comparison.runs[1]["git"])},
         "comparison": comparison,
     }
 

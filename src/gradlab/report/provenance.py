@@ -24,19 +24,17 @@ def measure_cost(results: Mapping[str, CellResult], studies: Mapping[str, Study]
         return []
     rows = [_cost_row(study, protocol, cells) for (study, protocol), cells in _group_protocols(done, studies).items()]
     rows.append(_cost_row("all", "", done))
-    started = [datetime.fromisoformat(result.manifest["started"]) for result in done]
-    ended = [
-        start + timedelta(seconds=result.manifest["wall_seconds"]) for start, result in zip(started, done, strict=True)
-    ]
-    gpus = [gpu for r in done if (gpu := r.manifest["machine"].get("gpu"))]
+    started = [datetime.fromisoformat(result.run["started"]) for result in done]
+    ended = [start + timedelta(seconds=result.run["wall_seconds"]) for start, result in zip(started, done, strict=True)]
+    gpus = [gpu for r in done if (gpu := r.run["machine"].get("gpu"))]
     machine = [
         ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
         ["last cell ended", f"{max(ended):%Y-%m-%d %H:%M} UTC"],
         *_count_facts(
             {
-                "processor": [f"{r.manifest['machine']['cpu']}, {r.manifest['machine']['cores']} cores" for r in done],
-                "system": [r.manifest["machine"]["system"] for r in done],
-                "threads of a cell": [str(r.manifest["machine"]["threads"]) for r in done],
+                "processor": [f"{r.run['machine']['cpu']}, {r.run['machine']['cores']} cores" for r in done],
+                "system": [r.run["machine"]["system"] for r in done],
+                "threads of a cell": [str(r.run["machine"]["threads"]) for r in done],
             }
         ),
         *_count_facts({"GPU": gpus} | _collect_instructions(done)),
@@ -53,7 +51,7 @@ def describe_provenance(results: Mapping[str, CellResult], studies: Mapping[str,
     done = [result for result in results.values() if result.status == "done"]
     if not done:
         return []
-    versions = [result.manifest["versions"] for result in done]
+    versions = [result.run["versions"] for result in done]
     facts = {
         "commit": [result.commit or "not in a repository" for result in done],
         **{
@@ -77,19 +75,21 @@ def describe_repeats(repeats: Mapping[str, Repeat], comparisons: Mapping[str, Co
     held = {name: repeat.comparison for name, repeat in repeats.items() if repeat.comparison is not None}
     tables = []
     if held:
-        started = [datetime.fromisoformat(comparison.second["started"]) for comparison in held.values()]
+        started = [datetime.fromisoformat(comparison.runs[1]["started"]) for comparison in held.values()]
         facts = {
-            "processor": [comparison.second["machine"]["cpu"] for comparison in held.values()],
-            "commit": [print_commit(comparison.second["git"]) or "not in a repository" for comparison in held.values()],
+            "processor": [comparison.runs[1]["machine"]["cpu"] for comparison in held.values()],
+            "commit": [
+                print_commit(comparison.runs[1]["git"]) or "not in a repository" for comparison in held.values()
+            ],
             "setup that differs": ["; ".join(comparison.other_setup) or "none" for comparison in held.values()],
         }
-        rows = [
+        about = [
             ["first cell started", f"{min(started):%Y-%m-%d %H:%M} UTC"],
             ["last cell started", f"{max(started):%Y-%m-%d %H:%M} UTC"],
             *_count_facts(facts),
         ]
-        tables.append(Table("The second run", ["", ""], rows))
-    rows = [
+        tables.append(Table("The second run", ["", ""], about))
+    rows: list[list[Any]] = [
         [
             Cited(name, [name]),
             ", ".join(comparison.differing),
@@ -131,7 +131,7 @@ def describe_data(results: Mapping[str, CellResult], data: Path) -> list[dict[st
             before
             for result in results.values()
             if result.manifest
-            for path, before in result.manifest["inputs"].items()
+            for path, before in result.run["inputs"].items()
             if path.endswith(f"{description.parent.name}/{description.name}")
         }
         rows = [[file, content_digest] for file, content_digest in content["content"].items()]
@@ -153,14 +153,14 @@ def _collect_instructions(cells: Sequence[CellResult]) -> dict[str, list[str]]:
     """Return what libraries took from the processor, or how they were built: a value of each cell that imported them."""
     taken: dict[str, list[str]] = {}
     for cell in cells:
-        for library, name, value in list_facts(cell.manifest["rounding"].get("measured", {})):
+        for library, name, value in list_facts(cell.run["rounding"].get("measured", {})):
             taken.setdefault(f"{library} {name}", []).append(str(value))
     return taken
 
 
 def _cost_row(study: str, protocol: str, cells: Sequence[CellResult]) -> list[Any]:
-    seconds = [cell.manifest["wall_seconds"] for cell in cells]
-    longest = max(cells, key=lambda cell: cell.manifest["wall_seconds"])
+    seconds = [cell.run["wall_seconds"] for cell in cells]
+    longest = max(cells, key=lambda cell: cell.run["wall_seconds"])
     return [
         study,
         protocol,

@@ -34,7 +34,7 @@ def describe_rounding(
         return []
     sides = [f"With {context}" for context in found.contexts]
     short = {name: study.short for name, study in studies.items()}
-    claims = {(item.study, item.id): item.claim for item in (*ledger.figures, *ledger.logs)}
+    claims = {(item.study, item.id): item.claim for item in ledger.judged}
     cells = {(entry.study, entry.id): entry.cells for entry in ledger.figures}
     facts = [[name, *pair] for name, pair in found.facts.items() if pair[0] != pair[1]]
     stands = [

@@ -135,7 +135,7 @@ def _show_cells(done: Sequence[CellResult]) -> list[Block]:
     for label, (cell, *_) in _group_repeats(done):
         plots = [plot.removesuffix(".svg") for plot in cell.planned.figures]
         pictures = [show_figure(cell, plot, f"{cell.cell}: {plot.replace('_', ' ')}.") for plot in plots]
-        shown = [Gallery(pictures)] if len(pictures) > 1 else [*pictures]
+        shown: list[Block] = [Gallery(pictures)] if len(pictures) > 1 else [*pictures]
         shown += [Answers(cell.answers)] if cell.answers else []
         blocks += [Heading(label), *shown] if shown else []
     return blocks

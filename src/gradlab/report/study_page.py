@@ -47,7 +47,7 @@ def _family_context(
 
 def _cell_context(cell: CellResult, links: Links, repeat: Repeat | None) -> dict[str, Any]:
     done = cell.status == "done"
-    figures = [name for name in cell.manifest["outputs"] if name.endswith(".svg")] if done else []
+    figures = [name for name in cell.run["outputs"] if name.endswith(".svg")] if done else []
     return {
         "name": cell.cell,
         "full_name": cell.name,
@@ -56,7 +56,7 @@ def _cell_context(cell: CellResult, links: Links, repeat: Repeat | None) -> dict
         "outdated": "; ".join(cell.outdated),
         "page": links.page(cell),
         "thumbnail": links.relative(cell.directory / figures[0]) if figures else None,
-        "time": print_time(cell.manifest["wall_seconds"]) if done else None,
+        "time": print_time(cell.run["wall_seconds"]) if done else None,
         "manifest": links.relative(cell.directory / "manifest.json") if done else None,
         "repeat": repeat,
     }
@@ -78,7 +78,7 @@ def address_plots(section: Section, links: Links) -> dict[str, dict[str, str | N
     for picture in section.pictures:
         file = picture.file or _plot_file(picture, section, links)
         data = file.with_name("curves.csv") if picture.file else file.with_suffix(".csv") if picture.data else None
-        addresses[picture.name] = {"svg": links.relative(file), "data": data and links.relative(data)}
+        addresses[picture.name] = {"svg": links.relative(file), "data": links.relative(data) if data else None}
     return addresses
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -113,13 +114,15 @@ def draw_plot(figure: Figure, *, title: str, alt: str) -> tuple[str, str, str]:
 
 
 def _find_marks(axes: Axes) -> Iterator[Mark]:
-    for artist in (*axes.get_children(), *axes.containers):
+    artists: list[Any] = [*axes.get_children(), *axes.containers]
+    for artist in artists:
         name = artist.get_label()
+        parts: Sequence[Artist]
         if not isinstance(name, str) or not name or name.startswith("_"):
             continue
         match artist:
             case Line2D():
-                values = drawn = artist.get_xydata()
+                values = drawn = np.asarray(artist.get_xydata())
                 transform, parts = artist.get_transform(), [artist]
             case PathCollection():
                 values = drawn = np.asarray(artist.get_offsets())
@@ -143,8 +146,8 @@ def _find_marks(axes: Axes) -> Iterator[Mark]:
 def _list_ends(container: ErrorbarContainer) -> np.ndarray:
     """Return the points of error bars and the ends of their bars, in the order of the places that they stand at."""
     line, _, bars = container.lines
-    points = [] if line is None else [line.get_xydata()]
-    points = np.concatenate([*points, *(segment for bar in bars for segment in bar.get_segments())])
+    middle = [] if line is None else [np.asarray(line.get_xydata())]
+    points = np.concatenate([*middle, *(segment for bar in bars for segment in bar.get_segments())])
     place, value = points.T if container.has_yerr else points.T[::-1]
     return points[np.lexsort((value, place))]
 
@@ -161,12 +164,11 @@ def _list_bars(container: BarContainer) -> tuple[np.ndarray, np.ndarray]:
 def _name_places(axis: Axis, values: np.ndarray) -> list[str]:
     """Return the name of the place next to each value, where an axis has names for its places; nothing where it has numbers."""
     locator = axis.get_major_locator()
-    if not isinstance(locator, FixedLocator) or not len(locator.locs):
+    places = locator.tick_values(0, 0) if isinstance(locator, FixedLocator) else ()
+    names = [axis.get_major_formatter()(place) for place in places]
+    if all(name == f"{place:g}" for name, place in zip(names, places, strict=True)):
         return []
-    names = [axis.get_major_formatter()(place) for place in locator.locs]
-    if all(name == f"{place:g}" for name, place in zip(names, locator.locs, strict=True)):
-        return []
-    return [" ".join(names[np.abs(locator.locs - value).argmin()].split()) for value in values]
+    return [" ".join(names[np.abs(places - value).argmin()].split()) for value in values]
 
 
 def _print(value: float) -> str:
@@ -176,7 +178,7 @@ def _print(value: float) -> str:
 
 
 def _name_panel(axes: Axes) -> str:
-    return " ".join((axes.get_label() or axes.get_title()).split())
+    return " ".join(str(axes.get_label() or axes.get_title()).split())
 
 
 def _tabulate(marks: Iterable[Mark]) -> str:
@@ -286,8 +288,8 @@ def _shorten(numbers: str) -> str:
 def _describe(mark: Mark, figure: Figure) -> dict[str, str]:
     """Return a mark's name and its points as attributes, as far as they lie inside its panel; nothing where none does."""
     places = mark.transform.transform(mark.drawn)  # (points, 2), from the lower left corner of the figure
-    box = mark.axes.bbox
-    seen = ((places >= box.min - 0.5) & (places <= box.max + 0.5)).all(axis=1)
+    box = mark.axes.bbox.get_points()  # lower left, upper right
+    seen = ((places >= box[0] - 0.5) & (places <= box[1] + 0.5)).all(axis=1)
     if not seen.any():
         return {}
     places[:, 1] = figure.bbox.height - places[:, 1]
@@ -344,6 +346,6 @@ def _rename(root: ElementTree.Element, prefix: str) -> None:
         if target in targets:
             element.set(name, element.get(name, "").replace(f"#{target}", f"#{prefix}{target}"))
     for element in root.iter():
-        if name := element.attrib.pop("id", None):
+        if name := element.attrib.pop("id", ""):
             if name in targets:
                 element.set("id", f"{prefix}{name}")

@@ -33,8 +33,8 @@ def find_largest_run(results: Mapping[str, CellResult]) -> list[Stretch]:
     times = []
     for result in results.values():
         if result.status == "done":
-            start = datetime.fromisoformat(result.manifest["started"]).timestamp()
-            times.append((start, start + result.manifest["wall_seconds"], result))
+            start = datetime.fromisoformat(result.run["started"]).timestamp()
+            times.append((start, start + result.run["wall_seconds"], result))
     runs: list[list[Stretch]] = []
     free: list[float] = []  # when each lane was left
     for start, end, cell in sorted(times, key=lambda item: item[:2]):

@@ -120,7 +120,8 @@ def description_of(field: FieldInfo) -> str:
 
 def _find(model: type[BaseModel], path: KeyPath) -> tuple[FieldInfo | None, type[BaseModel] | None]:
     """Return the innermost field on a path, and its model where the path ends at a block."""
-    field, block = None, model
+    field: FieldInfo | None = None
+    block: type[BaseModel] | None = model
     for part in path:
         keys = known_keys(block)
         if part not in keys:
@@ -149,7 +150,7 @@ def _expected(error: ErrorDetails, field: FieldInfo | None) -> str:
             nullable = field is not None and type(None) in get_args(field.annotation)
             return _TYPES[kind] + (" or null" if nullable else "") + _advise(value, kind)
         case "literal_error":
-            return limits["expected"]
+            return str(limits["expected"])
         case "greater_than_equal":
             return f"at least {limits['ge']:.16g}"
         case "less_than_equal":

@@ -94,15 +94,14 @@ PackageNames = Annotated[
     Field(min_length=1, description="Where studies are found: names of packages, or paths of folders, with a slash."),
 ]
 
-Local = create_model(
-    "Local",
-    __base__=Section,
-    __doc__="What this machine has of the data sets.",
-    **{
-        name: (Place | None, Field(None, description="Folder or archive with its official files; `null`: none."))
-        for name in SPECS
-    },
-)
+OfficialFiles = Annotated[Place | None, Field(description="Folder or archive with its official files; `null`: none.")]
+
+
+class Local(Section):
+    """What this machine has of the data sets."""
+
+    fashion_mnist: OfficialFiles = None
+    cifar10: OfficialFiles = None
 
 
 class Data(Section):
@@ -139,7 +138,7 @@ class Keys(Section):
         description="Where cells run that can use a GPU: `auto` (a GPU where torch can use one, else the CPU), `cpu`, "
         "`cuda` (an NVIDIA GPU, or not at all). See [docs/gpu.md](../docs/gpu.md).",
     )
-    rounding: Literal[*CONTEXTS] | None = Field(
+    rounding: Literal[*CONTEXTS] | None = Field(  # type: ignore[valid-type]  # their names stand in one place
         None,
         description="The newest instructions of the processor that libraries may take, which decide how results are rounded: "
         "`sse4`, `avx2`, `avx512`; `null`: all that it has. `make verify ROUNDING=avx2` runs cells again with others.",

@@ -119,7 +119,8 @@ def draw_transforms(
     pending = np.arange(count)
     for _ in range(_ATTEMPTS):
         area = height * width * rng.uniform(*ranges.scale, size=len(pending))
-        ratio = np.exp(rng.uniform(*np.log(ranges.ratio), size=len(pending)))
+        narrowest, widest = np.log(ranges.ratio)
+        ratio = np.exp(rng.uniform(narrowest, widest, size=len(pending)))
         w, h = (np.rint(np.sqrt(squared)).astype(np.int64) for squared in (area * ratio, area / ratio))
         fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
         w, h = w[fits], h[fits]
@@ -127,7 +128,8 @@ def draw_transforms(
             [rng.integers(0, height - h, endpoint=True), rng.integers(0, width - w, endpoint=True), h, w], axis=1
         )
         pending = pending[~fits]
-    return Transforms(*crops.T, angle=rng.uniform(-ranges.max_angle, ranges.max_angle, size=count))
+    top, left, h, w = crops.T
+    return Transforms(top, left, h, w, rng.uniform(-ranges.max_angle, ranges.max_angle, size=count))
 
 
 def apply_transforms(images: Tensor, transforms: Transforms) -> Tensor:
@@ -159,7 +161,7 @@ def apply_transforms(images: Tensor, transforms: Transforms) -> Tensor:
     size = np.array([width, height])
     radians = np.radians(transforms.angle)
     cosine, sine = np.cos(radians), np.sin(radians)
-    rotation = np.stack([np.stack([cosine, -sine], axis=1), np.stack([sine, cosine], axis=1)], axis=1)  # (N, 2, 2)
+    turn = np.stack([np.stack([cosine, -sine], axis=1), np.stack([sine, cosine], axis=1)], axis=1)  # (N, 2, 2)
     extent = np.stack([transforms.width, transforms.height], axis=1)  # (N, 2)
     corner = np.stack([transforms.left, transforms.top], axis=1)  # (N, 2)
 
@@ -173,7 +175,7 @@ def apply_transforms(images: Tensor, transforms: Transforms) -> Tensor:
     # Which pixel is nearest hangs on the last bit where two are equally near. So from here to its rounding, everything
     # is done in the order in which torchvision's rotation and then `grid_sample` do it.
     half = to_tensor(size / 2)
-    rotation = to_tensor(rotation) / half[:, None]  # (N, 2, 2), rows for x and y
+    rotation = to_tensor(turn) / half[:, None]  # (N, 2, 2), rows for x and y
     columns, rows = (torch.linspace(-(n - 1) / 2, (n - 1) / 2, steps=n, dtype=images.dtype) for n in (width, height))
     base = torch.stack([columns.repeat(height), rows.repeat_interleave(width)]).to(images.device)  # (2, height · width)
     half = half[:, None, None]

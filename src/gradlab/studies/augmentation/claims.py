@@ -36,7 +36,7 @@ COMPARISONS: Mapping[str, Callable[[Material], PairedComparison | None]] = {
 
 def _describe(material: Material, name: str) -> str | None:
     comparison = material.comparison(name)
-    return comparison and describe_comparison(comparison, *ARMS[name][:2])
+    return describe_comparison(comparison, *ARMS[name][:2]) if comparison else None
 
 
 def _training_augmentation(material: Material) -> str | None:
@@ -94,9 +94,10 @@ def measure_swings(material: Material) -> tuple[float, float, list[float]] | Non
     if replay is None or not runs or any(cell.status != "done" for cell in runs):
         return None
     share = runs[0].parameters["average_from"]
-    shared = [measure_swing(curves, share) for curves in (material.log("train"), replay.curves)]
-    own = [measure_swing(cell.curves[cell.curves["setting"] == "train"], share) for cell in runs]
-    return None if None in shared + own else (*shared, own)
+    log, ours = (measure_swing(curves, share) for curves in (material.log("train"), replay.curves))
+    swings = [measure_swing(cell.curves[cell.curves["setting"] == "train"], share) for cell in runs]
+    own = [swing for swing in swings if swing is not None]
+    return None if log is None or ours is None or len(own) < len(runs) else (log, ours, own)
 
 
 def _swings(material: Material) -> str | None:
@@ -104,9 +105,9 @@ def _swings(material: Material) -> str | None:
     if swings is None:
         return None
     _, replay, own = swings
-    compared = {True: "less in every run", False: "more in every run"}.get(
-        max(own) < replay if max(own) < replay or min(own) > replay else None, "less in some runs, not in all"
-    )
+    compared = "more in every run" if min(own) > replay else "less in some runs, not in all"
+    if max(own) < replay:
+        compared = "less in every run"
     return (
         f"From pass to pass over {_name_averaged(material)} of training, the test accuracy of train has a standard deviation "
         f"of {replay:.4f} in our replay, where all images of a pass share a transform, and of {min(own):.4f} to {max(own):.4f} "
@@ -115,24 +116,23 @@ def _swings(material: Material) -> str | None:
 
 
 def _loss_for_accuracy(material: Material) -> Finding | None:
-    parts, confirmed = [], True
+    parts, meant, confirmed = [], [], True
     for setting in ("test", "both"):
         entry = material.entry(f"{setting}.final_test_accuracy")
         ours = material.done().get(setting)
-        if ours is None or not material.as_published(entry.id, [ours]):
+        if entry is None or ours is None or not material.as_published(entry.id, [ours]):
             return None
         run = material.log(setting).query("split == 'test'")
         last = run[run["pass"] == run["pass"].max()].set_index("metric")["value"]
         confirmed &= round(float(entry.published), 3) == last["loss"] != last["accuracy"]
+        meant.append(f"{entry.meant} ({setting})")
         parts.append(
             f"{setting}: printed {entry.published}; its own log ends with test loss {last['loss']:.3f} and test accuracy "
             f"{last['accuracy']:.3f}; our replay with {ours.metrics[f'{setting}.final_test_loss']:.4f} and "
             f"{ours.metrics[f'{setting}.final_test_accuracy']:.4f}"
         )
-    right = "The test accuracies are those of the log: " + " and ".join(
-        f"{material.entry(f'{setting}.final_test_accuracy').meant} ({setting})" for setting in ("test", "both")
-    )
-    return Finding("; ".join(parts) + ".", right + ".", bool(confirmed))
+    right = f"The test accuracies are those of the log: {' and '.join(meant)}."
+    return Finding("; ".join(parts) + ".", right, bool(confirmed))
 
 
 def _one_transform_for_all(material: Material) -> Finding | None:
@@ -159,11 +159,10 @@ def _one_transform_for_all(material: Material) -> Finding | None:
 
 def augmentation_helps(material: Material) -> str | None:
     comparison = material.comparison(f"train − none, {AVERAGED}")
-    effect = comparison and print_effect(comparison)
-    if not effect:
+    if comparison is None or not (effect := print_effect(comparison)):
         return None
     word = {1: "raise the test accuracy", -1: "lower the test accuracy"}.get(
-        comparison.direction, "make no difference to the test accuracy that the seeds detect"
+        comparison.direction or 0, "make no difference to the test accuracy that the seeds detect"
     )
     return f"Augmented training images {word}: {effect}, weights averaged."
 

@@ -268,6 +268,7 @@ def collect_metrics(runs: Mapping[str, EvaluatedRun]) -> dict[str, bool | int | 
     """Return the results of each setting as `<setting>.<metric>`."""
     metrics: dict[str, bool | int | float] = {}
     for setting, run in runs.items():
+        assert run.final.test is not None  # every pass is evaluated on the test images, too
         metrics |= {
             f"{setting}.final_test_accuracy": run.final.test.accuracy,
             f"{setting}.final_test_loss": run.final.test.loss,

@@ -8,12 +8,13 @@ Corrected: a cell for each training and seed. `none` and `test` train alike, on 
 """
 
 from functools import partial
+from typing import Any
 
 from gradlab.engine.study import Cell, Resources
 from gradlab.studies.augmentation.config import Config
 
 # The notebook's runs, in its order, with the passes that each took.
-_NOTEBOOK_RUNS = [["none", 35], ["train", 100], ["test", 30], ["both", 100]]
+_NOTEBOOK_RUNS: list[Any] = [["none", 35], ["train", 100], ["test", 30], ["both", 100]]
 _NOTEBOOK_ORDER = [setting for setting, _ in _NOTEBOOK_RUNS]
 # The settings that share a network, by the training.
 _SETTINGS = {"clean": ["none", "test"], "augmented": ["train", "both"]}

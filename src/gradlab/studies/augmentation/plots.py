@@ -22,8 +22,8 @@ CLASS_NAMES = (
     "ankle boot",
 )
 
-_OURS = {"color": style.COLOURS[0], **style.REPRODUCED}
-_VOTE = {"color": style.COLOURS[2], "marker": "^", "linestyle": "none", **style.MARKER}
+_OURS: style.Look = {"color": style.COLOURS[0], **style.REPRODUCED}
+_VOTE: style.Look = {"color": style.COLOURS[2], "marker": "^", "linestyle": "none", **style.MARKER}
 _LOGARITHMIC = {("train", "loss")}  # it falls over two decades; the test loss does not
 
 

@@ -93,8 +93,9 @@ def draw_transform(ranges: augment.TransformRanges, height: int, width: int, *, 
     transforms = torchvision.transforms
     with _global_stream(rng):
         image = torch.empty(1, height, width)  # only its size counts
-        crop = transforms.RandomResizedCrop.get_params(image, list(ranges.scale), list(ranges.ratio))
-        return Transform(*crop, angle=transforms.RandomRotation.get_params([-ranges.max_angle, ranges.max_angle]))
+        top, left, h, w = transforms.RandomResizedCrop.get_params(image, list(ranges.scale), list(ranges.ratio))
+        angle = transforms.RandomRotation.get_params([-ranges.max_angle, ranges.max_angle])
+        return Transform(top, left, h, w, angle)
 
 
 def apply_transform(images: Tensor, transform: Transform) -> Tensor:
@@ -104,7 +105,9 @@ def apply_transform(images: Tensor, transform: Transform) -> Tensor:
     """
     functional = torchvision.transforms.functional
     crop = transform.top, transform.left, transform.height, transform.width
-    return functional.rotate(functional.resized_crop(images, *crop, list(images.shape[-2:])), transform.angle)
+    resized = functional.resized_crop(images, *crop, list(images.shape[-2:]))
+    rotated: Tensor = functional.rotate(resized, transform.angle)
+    return rotated
 
 
 def skip_run(

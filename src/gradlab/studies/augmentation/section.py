@@ -3,6 +3,7 @@
 import pandas as pd
 
 from gradlab.engine.material import Material
+from gradlab.engine.results import CellResult
 from gradlab.lab.residuals import pair_residuals, plot_residuals
 from gradlab.lab.stats import summarise_arm
 from gradlab.report.blocks import Block, Heading, Table, Text, cite, draw, show_figure
@@ -27,13 +28,13 @@ def _show_published(material: Material) -> list[Block]:
     log = material.logs_of("setting", SETTINGS)
     rows, residuals = [], {}
     for name, cell in cells.items():
-        entry = material.entry(f"{name}.final_test_accuracy")
+        printed = material.published_text(f"{name}.final_test_accuracy")
         published = log[log["setting"] == name]
         rows.append(
             [
                 name,
-                entry.published,
-                entry.meant or entry.published,
+                printed,
+                _find_meant(material, name),
                 cite(cell.metrics[f"{name}.final_test_accuracy"], cell),
                 _print_swing(measure_swing(published, _HALF)),
                 cite(_print_swing(measure_swing(cell.curves, _HALF)), cell),
@@ -104,7 +105,7 @@ def _show_corrected(material: Material) -> list[Block]:
             [
                 name,
                 averaged.n,
-                f"{_published(material, name):g}",
+                f"{float(_find_meant(material, name)):g}",
                 cite(print_spread(last), *measured),
                 cite(print_spread(averaged), *measured),
                 print_interval(averaged.mean_interval) or averaged.method,
@@ -137,7 +138,7 @@ def _show_corrected(material: Material) -> list[Block]:
             rows,
         ),
         draw(
-            plot_averaging(accuracies, {name: _published(material, name) for name in trained}),
+            plot_averaging(accuracies, {name: float(_find_meant(material, name)) for name in trained}),
             "averaging",
             alt="Test accuracy of every corrected run as a dot, after the last pass and with averaged weights, with a line "
             "between the two settings of a seed, their means, and the published accuracies as hollow diamonds.",
@@ -168,15 +169,16 @@ def _show_corrected(material: Material) -> list[Block]:
     ]
 
 
-def _find_cells(material: Material, first: str, second: str, when: str) -> list:
+def _find_cells(material: Material, first: str, second: str, when: str) -> list[CellResult]:
     metric = "averaged_test_accuracy" if when == AVERAGED else "final_test_accuracy"
     return [cell for name in (first, second) for cell in material.corrected(f"{name}.{metric}")]
 
 
-def _published(material: Material, setting: str) -> float:
+def _find_meant(material: Material, setting: str) -> str:
     """Return the published accuracy, where it is misprinted as its log has it."""
     entry = material.entry(f"{setting}.final_test_accuracy")
-    return float(entry.meant or entry.published)
+    assert entry is not None  # every setting has one
+    return entry.meant or entry.published
 
 
 def _print_swing(swing: float | None) -> str | None:

@@ -20,14 +20,28 @@ SETTINGS = ("none", "train", "test", "both")
 _TRAININGS = {("none", "test"): "trained on images as they are", ("train", "both"): "trained on augmented images"}
 
 _WIDTH = 7.5  # inches: a column of text
-_OURS = {"color": style.COLOURS[0], "linewidth": 1}
-_PUBLISHED = {"color": style.COLOURS[1], "linewidth": 3.2, "alpha": 0.45, "solid_capstyle": "butt"}
-_SEED = {"color": style.COLOURS[0], "linestyle": "-", "linewidth": 0.8, "alpha": 0.7}
-_SHARED = {"color": "0.3", "linestyle": (0, (3, 1.5)), "linewidth": 1.0}
-_VOTE = {"color": style.COLOURS[2], "marker": "^", "linestyle": "none", **style.MARKER}
-_DOT = {"color": style.COLOURS[0], "marker": "o", "markersize": 5, "mec": "white", "mew": 0.6, "linewidth": 0.8}
-_MEAN = {"color": "0.25", "marker": "_", "markersize": 22, "mew": 2, "linestyle": "none", "zorder": 3}
-_DIAMOND = {"color": style.COLOURS[1], "marker": "D", "mfc": "none", "mew": 1.5, "linestyle": "none", "zorder": 4}
+_OURS: style.Look = {"color": style.COLOURS[0], "linewidth": 1}
+_PUBLISHED: style.Look = {"color": style.COLOURS[1], "linewidth": 3.2, "alpha": 0.45, "solid_capstyle": "butt"}
+_SEED: style.Look = {"color": style.COLOURS[0], "linestyle": "-", "linewidth": 0.8, "alpha": 0.7}
+_SHARED: style.Look = {"color": "0.3", "linestyle": (0, (3, 1.5)), "linewidth": 1.0}
+_VOTE: style.Look = {"color": style.COLOURS[2], "marker": "^", "linestyle": "none", **style.MARKER}
+_DOT: style.Look = {
+    "color": style.COLOURS[0],
+    "marker": "o",
+    "markersize": 5,
+    "mec": "white",
+    "mew": 0.6,
+    "linewidth": 0.8,
+}
+_MEAN: style.Look = {"color": "0.25", "marker": "_", "markersize": 22, "mew": 2, "linestyle": "none", "zorder": 3}
+_DIAMOND: style.Look = {
+    "color": style.COLOURS[1],
+    "marker": "D",
+    "mfc": "none",
+    "mew": 1.5,
+    "linestyle": "none",
+    "zorder": 4,
+}
 _ACCURACIES = {"train": "training accuracy", "test": "test accuracy"}
 
 

@@ -174,8 +174,10 @@ def diagnose_derivative(
     autograd = differentiate(f, point)
     with np.errstate(all="ignore"):
         steps = choose_steps(at, scale, number, spacing)
-        settings = {"number": number, "magnitude": magnitude, "spacing": spacing}
-        left, right = (examine_side(evaluate, at, value, steps, side, **settings) for side in (-1, 1))
+        left, right = (
+            examine_side(evaluate, at, value, steps, side, number=number, magnitude=magnitude, spacing=spacing)
+            for side in (-1, 1)
+        )
     eps = float(np.finfo(number).eps)
     return _conclude(at, value, left, right, autograd, eps)
 
@@ -233,8 +235,8 @@ def describe(diagnosis: Diagnosis) -> str:
     d = diagnosis
     parts = [f"At x = {d.x:.6g} the value is {d.value:.6g}"]
     for name, side in (("left", d.left), ("right", d.right)):
-        limit = "unknown" if side.limit is None else with_error(side.limit, side.limit_error)
-        slope = "unknown" if side.derivative is None else with_error(side.derivative, side.derivative_error)
+        limit = with_error(side.limit, side.limit_error)
+        slope = with_error(side.derivative, side.derivative_error)
         if side.behaviour in ("pole", "undefined"):
             parts.append(f"{'a pole' if side.behaviour == 'pole' else 'not defined'} on the {name}")
         else:
@@ -274,13 +276,17 @@ def _conclude(x: float, value: float, left: Side, right: Side, autograd: float, 
     continuous = _all_true(left.continuous, right.continuous)
 
     jump = jump_error = None
-    if continuous:
-        jump, jump_error = 0.0, left.limit_error + right.limit_error
-    elif left.limit is not None and right.limit is not None:
+    if (
+        left.limit is not None
+        and right.limit is not None
+        and left.limit_error is not None
+        and right.limit_error is not None
+    ):
         jump, jump_error = right.limit - left.limit, left.limit_error + right.limit_error
-        if abs(jump) <= jump_error:
+        if continuous or abs(jump) <= jump_error:
             jump = 0.0
 
+    slopes = [side.slope for side in sides if side.slope is not None]
     derivative = derivative_error = None
     kind: Kind
     differentiable: bool | None
@@ -295,17 +301,15 @@ def _conclude(x: float, value: float, left: Side, right: Side, autograd: float, 
         kind, differentiable = "cannot tell", False if "vertical" in behaviours else None
     elif "vertical" in behaviours:
         kind, differentiable = "vertical", False
-    elif abs(right.derivative - left.derivative) > left.derivative_error + right.derivative_error:
+    elif abs(slopes[1][0] - slopes[0][0]) > slopes[0][1] + slopes[1][1]:
         kind, differentiable = "kink", False
     else:
         kind, differentiable = "differentiable", True
-        best = min(sides, key=lambda side: side.derivative_error)
-        derivative, derivative_error = best.derivative, best.derivative_error
+        derivative, derivative_error = min(slopes, key=lambda slope: slope[1])
 
-    if differentiable:
+    is_derivative = differentiable
+    if derivative is not None and derivative_error is not None:
         is_derivative = _agrees(autograd, derivative, derivative_error, sides, eps)
-    else:
-        is_derivative = differentiable
     reason = ""
     if kind == "cannot tell":
         if left.reason == right.reason:

@@ -8,6 +8,7 @@ a gradient, not prove one.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from gradlab.studies.autodiff.diagnosis import diagnose_derivative, tabulate_diagnoses
 
+Point = Tensor | Sequence[Any]  # nested sequences of numbers, of any depth
 TensorFunction = Callable[[Tensor], Tensor | float]
 
 
@@ -84,7 +86,7 @@ class Line:
         return min(max(1.0, enough), max(eighth, enough)), even
 
 
-def along(f: TensorFunction, x: Tensor | Sequence, direction: Tensor | Sequence) -> Line:
+def along(f: TensorFunction, x: Point, direction: Point) -> Line:
     """Return the function t ↦ f(x + t·direction) of one number.
 
     Parameters
@@ -121,7 +123,7 @@ def along(f: TensorFunction, x: Tensor | Sequence, direction: Tensor | Sequence)
 
 def diagnose_coordinates(
     f: TensorFunction,
-    x: Tensor | Sequence,
+    x: Point,
     *,
     scale: float | None = None,
     dtype: torch.dtype | None = None,
@@ -156,9 +158,9 @@ def diagnose_coordinates(
 
 def diagnose_gradient(
     f: TensorFunction,
-    x: Tensor | Sequence,
+    x: Point,
     *,
-    directions: Sequence[Tensor | Sequence] | None = None,
+    directions: Sequence[Point] | None = None,
     scale: float | None = None,
     dtype: torch.dtype | None = None,
     magnitude: float = 0.0,
@@ -180,7 +182,7 @@ def diagnose_gradient(
         up. Either is found, and named in the remark.
     """
     start = _as_tensor(x)
-    settings = {"scale": scale, "dtype": dtype, "magnitude": magnitude}
+    settings: dict[str, Any] = {"scale": scale, "dtype": dtype, "magnitude": magnitude}
     if directions is None:
         signs = torch.where(torch.arange(start.numel()) % 2 == 0, 1.0, -1.0).to(start.dtype).reshape(start.shape)
         directions = [torch.ones_like(start), signs] if start.numel() > 1 else []
@@ -195,10 +197,10 @@ def diagnose_gradient(
 def _diagnose_lines(
     f: TensorFunction,
     x: Tensor,
-    directions: Iterable[Tensor | Sequence],
+    directions: Iterable[Point],
     *,
     dtype: torch.dtype | None,
-    **settings: float,
+    **settings: Any,
 ) -> pd.DataFrame:
     origin = torch.zeros((), dtype=dtype or x.dtype)
     lines = [along(f, x, direction) for direction in directions]
@@ -207,7 +209,7 @@ def _diagnose_lines(
 
 def _judge_lines(coordinates: pd.DataFrame, directions: pd.DataFrame) -> tuple[bool | None, str]:
     """Return whether the lines refute a gradient (False) or not (None), and why."""
-    lines = [(f"coordinate {row.coordinate}", row) for row in coordinates.itertuples()]
+    lines: list[tuple[str, Any]] = [(f"coordinate {row.coordinate}", row) for row in coordinates.itertuples()]
     lines += [(f"the direction {row.direction}", row) for row in directions.itertuples()]
     for name, row in lines:
         if row.differentiable is False:
@@ -228,7 +230,7 @@ def _judge_lines(coordinates: pd.DataFrame, directions: pd.DataFrame) -> tuple[b
     return None, "no line contradicts a gradient; lines alone cannot prove one"
 
 
-def _as_tensor(x: Tensor | Sequence) -> Tensor:
+def _as_tensor(x: Point) -> Tensor:
     """Return a copy of x apart from any graph, in floating point."""
     tensor = x.detach().clone() if isinstance(x, Tensor) else torch.tensor(x, dtype=torch.float64)
     return tensor if tensor.is_floating_point() else tensor.double()

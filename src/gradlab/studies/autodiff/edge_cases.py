@@ -15,12 +15,12 @@ from torch.nn.functional import softplus
 from gradlab.studies.autodiff.diagnosis import (
     Diagnosis,
     ScalarFunction,
-    Side,
     describe,
     diagnose_derivative,
     diagnose_sweep,
     differentiate,
 )
+from gradlab.studies.autodiff.quotients import Side
 
 CASES = ("jump", "power", "halving", "step")
 THRESHOLD = 1e-6  # at which halving stops
@@ -161,7 +161,7 @@ class CaseStudy:
     """
 
     name: str
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float | None]
     curves: pd.DataFrame
     diagnoses: Mapping[str, Diagnosis]
     answers: Sequence[Mapping[str, str]]
@@ -576,7 +576,7 @@ def _require(diagnosis: Diagnosis, **expected: object) -> None:
 
 def _require_one_sided(diagnosis: Diagnosis, side: Side) -> None:
     """Refuse to call autograd's value a one-sided derivative where it is not."""
-    if side.behaviour != "slope" or abs(diagnosis.autograd - side.derivative) > side.derivative_error:
+    if side.behaviour != "slope" or side.slope is None or abs(diagnosis.autograd - side.slope[0]) > side.slope[1]:
         raise ValueError(
             f"the answers call autograd's {diagnosis.autograd:g} a one-sided derivative at x = {diagnosis.x:g}, but it "
             f"is not. {describe(diagnosis)} Correct the answer, or the function"

@@ -4,6 +4,7 @@ Curves are tidy, with the columns `series`, `x`, `metric`, `value`, as `edge_cas
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from gradlab.lab.style import COLOURS, panels
+from gradlab.lab.style import COLOURS, Look, panels
 from gradlab.studies.autodiff.edge_cases import CASES, THRESHOLD, CaseStudy
+from gradlab.studies.autodiff.quotients import Side
 
 _FORMULAS = {
     "jump": "f(x) = x³ for x ≤ 0, x³ + 200 for x > 0",
@@ -154,11 +156,16 @@ def _contents(curves: pd.DataFrame) -> str:
     return ", ".join(f"{metric} of {series!r}" for series, metric in pairs)
 
 
-def _plot_pieces(ax: Axes, x: np.ndarray, y: np.ndarray, breaks: np.ndarray, **style: object) -> None:
+def _plot_pieces(ax: Axes, x: np.ndarray, y: np.ndarray, breaks: np.ndarray, **style: Any) -> None:
     """Draw y over x without a line across a break: where `breaks`, shape (n - 1,), is true between neighbours."""
     # A NaN between two points lifts the pen.
     after = np.flatnonzero(breaks) + 1
     ax.plot(np.insert(x, after, np.nan), np.insert(y, after, np.nan), **style)
+
+
+def _limit_of(side: Side) -> float:
+    assert side.limit is not None  # the examples that are drawn have one
+    return side.limit
 
 
 def _mark(ax: Axes, x: float, y: float, *, closed: bool, colour: str = COLOURS[0]) -> None:
@@ -180,7 +187,7 @@ def _draw_jump(study: CaseStudy, function: Axes, derivative: Axes) -> None:
     x, y = _select(study, "two branches", "value")
     _plot_pieces(function, x, y, (x[:-1] <= 0) & (x[1:] > 0), color=COLOURS[0])
     _mark(function, 0, found.value, closed=True)
-    _mark(function, 0, found.right.limit, closed=False)
+    _mark(function, 0, _limit_of(found.right), closed=False)
     derivative.plot(*_select(study, "two branches", "derivative"), color=COLOURS[0], label="two branches")
     _draw_isolated(derivative, *_select(study, "three branches", "derivative"), label="three branches")
     derivative.legend(loc="center left")
@@ -207,7 +214,7 @@ def _draw_step(study: CaseStudy, function: Axes, derivative: Axes) -> None:
     found = study.diagnoses["x = 0"]
     x, y = _select(study, "step", "value")
     _plot_pieces(function, x, y, (x[:-1] < 0) & (x[1:] >= 0), color=COLOURS[0])
-    _mark(function, 0, found.left.limit, closed=False)
+    _mark(function, 0, _limit_of(found.left), closed=False)
     _mark(function, 0, found.value, closed=True)
     derivative.plot(*_select(study, "step", "derivative"), color=COLOURS[0])
     derivative.set_ylim(-0.5, 0.5)
@@ -217,7 +224,7 @@ def _draw_ends(study: CaseStudy) -> Figure:
     figure, (closed, opened, quotients) = panels(1, 3, width=9.6, height=3.0)
     found = study.diagnoses["two branches"]
     x, y = _select(study, "two branches", "value")
-    ends = ((closed, "the closed end", found.value), (opened, "the open end", found.right.limit))
+    ends = ((closed, "the closed end", found.value), (opened, "the open end", _limit_of(found.right)))
     for ax, title, level in ends:
         _plot_pieces(ax, x, y, (x[:-1] <= 0) & (x[1:] > 0), color=COLOURS[0])
         _mark(ax, 0, level, closed=level == found.value)
@@ -277,7 +284,7 @@ def _draw_zoom(study: CaseStudy) -> Figure:
 def _draw_descents(study: CaseStudy) -> Figure:
     figure, (accuracy, distance) = panels(1, 2, height=3.0)
     names = {"accuracy descent": "on the accuracy, through φ", "logistic descent": "on the logistic loss"}
-    looks = ({"color": COLOURS[1], "linestyle": "-."}, {"color": COLOURS[0]})
+    looks: tuple[Look, Look] = ({"color": COLOURS[1], "linestyle": "-."}, {"color": COLOURS[0]})
     for (series, label), look in zip(names.items(), looks, strict=True):
         accuracy.plot(*_select(study, series, "accuracy"), label=label, **look)
         distance.plot(*_select(study, series, "distance"), label=label, **look)

@@ -4,7 +4,7 @@ Nothing here knows of autograd: the answers rest on the values of f alone.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +20,7 @@ _HALVING_OCTAVES = 4
 _EXTRAPOLATION_ORDER = 5
 # A derivative or limit counts as found when its error is at most this fraction of the size of what is measured; in
 # float32, rounding leaves little more than two digits of many derivatives.
-_RESOLUTION = {np.float32: 1e-2, np.float64: 1e-3}
+_RESOLUTION: Mapping[type, float] = {np.float32: 1e-2, np.float64: 1e-3}
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,13 @@ class Side:
     steps: tuple[float, ...]
     quotients: tuple[float, ...]
     reason: str
+
+    @property
+    def slope(self) -> tuple[float, float] | None:
+        """The one-sided derivative and the bound on its error, where they are known."""
+        if self.derivative is None or self.derivative_error is None:
+            return None
+        return self.derivative, self.derivative_error
 
 
 def choose_steps(x: float, scale: float, number: type, spacing: float) -> np.ndarray:
@@ -180,8 +187,10 @@ def examine_side(
     return replace(known, behaviour="slope", derivative=float(slope), derivative_error=float(slope_error))
 
 
-def with_error(value: float, error: float) -> str:
+def with_error(value: float | None, error: float | None) -> str:
     """Return `value ± error` in words for people: six digits, and one of the error."""
+    if value is None or error is None:
+        return "unknown"
     if not math.isfinite(value):
         return "infinite"
     return f"{value:.6g}" if error == 0 else f"{value:.6g} ± {error:.1g}"
@@ -194,11 +203,11 @@ def _choose_steps_between(steps: np.ndarray, spacing: float) -> np.ndarray:
     two. Multiples of the golden ratio, taken modulo 1, leave no period unseen.
     """
     golden = (math.sqrt(5) - 1) / 2
-    between = steps[:-1] * 0.5 ** (golden * np.arange(1, len(steps)) % 1)
-    if spacing < steps[-1] * 2.0**-52:
-        return between
-    # On a line through a far point only multiples of the spacing are steps that are taken exactly.
-    return np.maximum(np.round(between / spacing), 1) * spacing
+    between: np.ndarray = steps[:-1] * 0.5 ** (golden * np.arange(1, len(steps)) % 1)
+    if spacing >= steps[-1] * 2.0**-52:
+        # On a line through a far point only multiples of the spacing are steps that are taken exactly.
+        between = np.maximum(np.round(between / spacing), 1) * spacing
+    return between
 
 
 def _sample(

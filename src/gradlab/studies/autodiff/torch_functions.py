@@ -68,7 +68,8 @@ def _damped_oscillation(x: Tensor) -> Tensor:
 
 
 def _larger_eigenvalue(x: Tensor) -> Tensor:
-    return torch.linalg.eigvalsh(torch.diag(torch.stack([x, -x])))[-1]
+    larger: Tensor = torch.linalg.eigvalsh(torch.diag(torch.stack([x, -x])))[-1]
+    return larger
 
 
 CATALOGUE = (
@@ -202,18 +203,17 @@ def name_convention(diagnosis: Diagnosis) -> str:
     if d.differentiable:
         return "the derivative" if d.autograd_is_derivative else "not the derivative"
     sides = (d.left, d.right)
-    matches = [
-        side.derivative is not None and _is_within(d.autograd, side.derivative, side.derivative_error) for side in sides
-    ]
+    matches = [side.slope is not None and _is_within(d.autograd, *side.slope) for side in sides]
     if not math.isfinite(d.value):
         return "none of these"
     if any(matches):
         return CONVENTIONS[4] if all(matches) else CONVENTIONS[2] if matches[0] else CONVENTIONS[3]
     if any(side.behaviour == "cannot tell" for side in sides):
         return "cannot tell"
-    if all(side.derivative is not None and math.isfinite(side.derivative) for side in sides):
-        mean = (d.left.derivative + d.right.derivative) / 2
-        if _is_within(d.autograd, mean, (d.left.derivative_error + d.right.derivative_error) / 2):
+    if d.left.slope is not None and d.right.slope is not None:
+        (left, left_error), (right, right_error) = d.left.slope, d.right.slope
+        finite = math.isfinite(left) and math.isfinite(right)
+        if finite and _is_within(d.autograd, (left + right) / 2, (left_error + right_error) / 2):
             return "the mean of left and right"
     return "none of these"
 
@@ -338,7 +338,7 @@ def _list_places(rows: pd.DataFrame) -> str:
 
 def _list_evidence(rows: pd.DataFrame, template: str) -> str:
     """Return what `template` says of each row, or that there is none."""
-    said = (f"{row['function']} (x = {row['x']:g}): {template.format(**row)}" for row in rows.to_dict("records"))
+    said = (f"{row['function']} (x = {row['x']:g}): {template.format_map(row)}" for row in rows.to_dict("records"))
     return "; ".join(said) + "." if len(rows) else "No such point in the table."
 
 

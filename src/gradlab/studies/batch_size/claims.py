@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.engine.claims import Error, Finding
+from gradlab.engine.ledger import Entry
 from gradlab.engine.material import Material, compare_runs
 from gradlab.engine.results import CellResult, Runs, collect_runs
 from gradlab.lab.stats import PairedComparison, summarise_arm
@@ -45,16 +46,19 @@ def _compare_interpolation(material: Material, *, rate: str, unit: str) -> Paire
 
 
 def _compare_rates(material: Material, *, size: int) -> PairedComparison | None:
-    cells = [material.results.get(f"corrected/{size}-{rate}_rate") for rate in ("found", "published")]
-    if any(cell is None or cell.status != "done" for cell in cells):
+    cells = material.done("corrected")
+    found, published = (cells.get(f"{size}-{rate}_rate") for rate in ("found", "published"))
+    if found is None or published is None:
         return None
-    names = (f"{size}.found_rate.final_test_accuracy", f"{size}.final_test_accuracy")
-    return compare_runs(*(collect_runs([cell], name) for cell, name in zip(cells, names, strict=True)))
+    return compare_runs(
+        collect_runs([found], f"{size}.found_rate.final_test_accuracy"),
+        collect_runs([published], f"{size}.final_test_accuracy"),
+    )
 
 
 def _compare_with_eye(material: Material) -> PairedComparison | None:
     ratios = [
-        {seed: np.log2(rate / float(entry.published)) for seed, rate in material.runs(entry.id).items()}
+        {seed: np.log2((rate or np.nan) / float(entry.published)) for seed, rate in material.runs(entry.id).items()}
         for entry in _rates(material)
     ]
     if not ratios:
@@ -71,10 +75,16 @@ def _compare_law(material: Material) -> PairedComparison | None:
     return compare_runs(*({seed: rate and float(np.log2(rate)) for seed, rate in arm.items()} for arm in arms))
 
 
-def _rates(material: Material) -> list:
+def _rates(material: Material) -> list[Entry]:
     """The ledger's entries of the published divergent rates that were held against ours."""
     entries = [entry for entry in material.entries if entry.id.endswith(".divergent_learning_rate")]
     return [entry for entry in entries if entry.verdict != "not run"]
+
+
+def _ratios(material: Material) -> list[float]:
+    """How many times higher the mean of ours is than each of these rates."""
+    means = [(entry.corrected_mean, float(entry.published)) for entry in _rates(material)]
+    return [mean / published for mean, published in means if mean is not None]
 
 
 def _farthest(material: Material) -> int | None:
@@ -113,14 +123,14 @@ def _divergent_rates(material: Material) -> str | None:
     comparison = material.comparison(_BY_EYE)
     if comparison is None:
         return None
-    ratios = [entry.corrected_mean / float(entry.published) for entry in _rates(material)]
+    ratios = _ratios(material)
     inside = sum(entry.verdict in ("reproduced", "compatible") for entry in _rates(material))
     span = f"{min(ratios):.2f} to {max(ratios):.2f} times the rates chosen by eye"
     word = {
         1: f"By one rule for all batch sizes, training diverges at higher rates than the notebook's: at {span}",
         -1: f"By one rule for all batch sizes, training diverges at lower rates than the notebook's already: at {span}",
     }.get(
-        comparison.direction,
+        comparison.direction or 0,
         f"By one rule for all batch sizes, training diverges at {span}, which is no detectable shift",
     )
     return (
@@ -139,7 +149,7 @@ def _law(material: Material) -> str | None:
     word = {
         1: "the rate saturates earlier than the law",
         -1: "the rate still grows where the law saturates",
-    }.get(comparison.direction, "a difference that so few seeds cannot tell from chance")
+    }.get(comparison.direction or 0, "a difference that so few seeds cannot tell from chance")
     fitted = law.parameters["fitted"]
     curves = law.curves[~law.curves["batch_size"].isin(fitted)]
     beyond = curves.pivot(index=["batch_size", "seed"], columns="metric", values="value")
@@ -152,7 +162,7 @@ def _law(material: Material) -> str | None:
     )
 
 
-_NUMBERS = {1: "more", -1: "fewer", 0: "no detectably different number of"}
+_NUMBERS: Mapping[int | None, str] = {1: "more", -1: "fewer", 0: "no detectably different number of"}
 
 
 def _interpolation(material: Material) -> str | None:
@@ -229,7 +239,7 @@ def _divergence_by_rule(material: Material) -> str | None:
     comparison = material.comparison(_BY_EYE)
     if comparison is None or comparison.direction is None:
         return None
-    ratios = [entry.corrected_mean / float(entry.published) for entry in _rates(material)]
+    ratios = _ratios(material)
     times = f"{min(ratios):.1f} to {max(ratios):.1f} times those chosen by eye ({comparison.n} seeds)"
     if comparison.direction == 0:
         return f"Learning rates at which training diverges, by one rule: {times}, no detectable shift."
@@ -287,9 +297,10 @@ def _rounded_interpolation(material: Material) -> Finding | None:
     for size, cell in _replays(material).items():
         log = material.log(f"{size}")
         printed = _first_pass(log, 1)
-        passes = int(material.published_text(f"{size}.interpolation_updates")) // round(
-            cell.parameters["subset_size"] / size
-        )
+        updates = material.published_text(f"{size}.interpolation_updates")
+        if updates is None:
+            continue
+        passes = int(updates) // round(cell.parameters["subset_size"] / size)
         parts.append(f"B = {size}: {passes}, log 1.000 from {printed} on")
         ahead[size] = printed < passes
         exact = _first_pass(cell.curves, 1)

@@ -7,6 +7,7 @@ loss becomes non-finite or ends no lower than it began, or if the network ends w
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -135,7 +136,8 @@ def diverges(smoothed: np.ndarray, untrained: np.ndarray, constant: np.ndarray) 
     """
     finite = np.isfinite(smoothed).all(axis=1)
     lower = smoothed[:, -1] < untrained[:, -1]
-    return ~finite | ~lower | constant
+    diverged: np.ndarray = ~finite | ~lower | constant
+    return diverged
 
 
 def prepare_start(data: StackedData, initial: Parameters, *, batch_size: int, streams: Sequence[Streams]) -> Start:
@@ -222,10 +224,12 @@ def search_rates(outcomes: Callable[[float], Sequence[bool]], *, start: float, t
             tried[rate] = tuple(bool(outcome) for outcome in outcomes(rate))
         return tried[rate]
 
+    def try_seed(seed: int, rate: float) -> bool:
+        return try_once(rate)[seed]
+
     seeds = len(try_once(start))
     brackets = tuple(
-        _bracket(lambda rate, seed=seed: try_once(rate)[seed], f"seed number {seed} of the stack", start, tolerance)
-        for seed in range(seeds)
+        _bracket(partial(try_seed, seed), f"seed number {seed} of the stack", start, tolerance) for seed in range(seeds)
     )
     majority = _bracket(lambda rate: most_diverge(try_once(rate)), "the majority of the seeds", start, tolerance)
     return Search(brackets, majority, tried)
@@ -263,7 +267,8 @@ def find_divergent_rates(start: Start, *, rate: float, tolerance: float) -> tupl
 
     def outcomes(learning_rate: float) -> Sequence[bool]:
         trials.append(try_rate(start, learning_rate))
-        return trials[-1].diverged.tolist()
+        diverged: list[bool] = trials[-1].diverged.tolist()
+        return diverged
 
     search = search_rates(outcomes, start=rate, tolerance=tolerance)
     return search, sorted(trials, key=lambda trial: trial.learning_rate)
@@ -276,12 +281,12 @@ def count_stable_above_divergent(search: Search) -> int:
     return int((diverged_below & ~by_rate).sum())
 
 
-def measure_search(search: Search, *, batch_size: int) -> dict[str, float | int | list]:
+def measure_search(search: Search, *, batch_size: int) -> dict[str, float | list[float]]:
     """Return the metrics of one batch size, lists in the order of the seeds.
 
     `learning_rate`, the rate to train at, is half of the rate at which the majority of the seeds diverges.
     """
-    metrics = {
+    metrics: dict[str, float | list[float]] = {
         "divergent_learning_rate": [bracket.divergent for bracket in search.seeds],
         "largest_stable_learning_rate": [bracket.stable for bracket in search.seeds],
         "majority_bracket": [search.majority.stable, search.majority.divergent],

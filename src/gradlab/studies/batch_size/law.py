@@ -3,7 +3,7 @@
 By it η* grows in proportion to B while B is far below b/a, and then no further than 1/a.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ class Law:
         return 1 / (self.a + self.b / batch_size)
 
 
-def fit_law(batch_sizes: Sequence[int], rates: Sequence[float]) -> Law:
+def fit_law(batch_sizes: Sequence[int] | pd.Series, rates: Sequence[float] | pd.Series) -> Law:
     """Fit the law by least squares of the relative errors η·(a + b/B) − 1, so that each batch size counts the same.
 
     Raises
@@ -69,12 +69,14 @@ def tabulate_brackets(searches: Mapping[int, Mapping[str, Any]], seeds: Sequence
 def fit_seeds(brackets: pd.DataFrame, fitted: Collection[int]) -> dict[int, Law]:
     """Fit the law under each seed to the rates found at the batch sizes `fitted`."""
     chosen = brackets[brackets["batch_size"].isin(fitted)]
-    return {int(seed): fit_law(rows["batch_size"], rows["found"]) for seed, rows in chosen.groupby("seed", sort=False)}
+    by_seed: Iterable[tuple[Any, pd.DataFrame]] = chosen.groupby("seed", sort=False)
+    return {int(seed): fit_law(rows["batch_size"], rows["found"]) for seed, rows in by_seed}
 
 
 def add_predictions(brackets: pd.DataFrame, laws: Mapping[int, Law]) -> pd.DataFrame:
     """Return the brackets with the column `predicted`, what the law of the row's seed says of its batch size."""
-    predicted = [laws[seed].predict(size) for size, seed in zip(brackets["batch_size"], brackets["seed"], strict=True)]
+    places = zip(brackets["batch_size"], brackets["seed"], strict=True)
+    predicted = [float(laws[seed].predict(size)) for size, seed in places]
     return brackets.assign(predicted=predicted)
 
 

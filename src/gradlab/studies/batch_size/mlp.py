@@ -10,6 +10,7 @@ that every device sees the same ones.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -299,7 +300,8 @@ def train(
         measured[2:, :, finished] = evaluate(parameters, data.test_x, data.test_y)
         if np.isnan(measured[0, :, finished]).all():
             break
-    return Curves(*measured, updates_per_pass=updates), parameters
+    train_loss, train_accuracy, test_loss, test_accuracy = measured
+    return Curves(train_loss, train_accuracy, test_loss, test_accuracy, updates_per_pass=updates), parameters
 
 
 def draw_order(n: int, batch_size: int, *, streams: Sequence[Streams]) -> Tensor:
@@ -367,7 +369,7 @@ def interpolation_passes(train_accuracy: np.ndarray) -> list[int | None]:
     return [int(np.argmax(row == 1)) if (row == 1).any() else None for row in train_accuracy]
 
 
-def measure_runs(curves: Curves, *, prefix: str, learning_rate: float) -> dict[str, float | list]:
+def measure_runs(curves: Curves, *, prefix: str, learning_rate: float) -> dict[str, float | list[Any]]:
     """Return the metrics of one arm, with `prefix` before their names; lists are in the order of the seeds.
 
     `final` is the last pass, whatever came before; `test_accuracy_mean_last_five` the mean over the last five passes
@@ -375,7 +377,7 @@ def measure_runs(curves: Curves, *, prefix: str, learning_rate: float) -> dict[s
     """
     reached = interpolation_passes(curves.train_accuracy)
     last_five = curves.test_accuracy[:, 1:][:, -5:] if curves.test_accuracy.shape[1] > 1 else curves.test_accuracy
-    metrics = {
+    metrics: dict[str, float | list[Any]] = {
         "learning_rate": learning_rate,
         "final_train_accuracy": curves.train_accuracy[:, -1].tolist(),
         "final_test_accuracy": curves.test_accuracy[:, -1].tolist(),

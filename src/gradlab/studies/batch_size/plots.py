@@ -52,7 +52,7 @@ def plot_trial(curves: pd.DataFrame) -> Figure:
     train = curves[curves["split"] == "train"]
     averages, losses = (train[train["metric"] == name] for name in ("trial_running_average", "trial_loss"))
     ax.plot(averages["update"], averages["value"], color=style.COLOURS[0], label="running average", **style.REPRODUCED)
-    look = {"marker": "D", "markersize": 6.5, "mfc": "none", "mew": 1.5, "linestyle": "none"}
+    look: style.Look = {"marker": "D", "markersize": 6.5, "mfc": "none", "mew": 1.5, "linestyle": "none"}
     ax.plot(losses["update"], losses["value"], color=style.COLOURS[1], label="on all training images", **look)
     ax.set(xlabel="updates", ylabel="loss", ylim=(0, None))
     figure.legend(loc="outside upper left", ncols=2, fontsize=9)

@@ -230,7 +230,9 @@ def evaluate_untrained(
     return evaluate(init_perceptron(hidden, rng=rng), images), evaluate(init_perceptron(hidden, rng=rng), images)
 
 
-def measure(run: sgd.Run, settings: sgd.Settings, n: int, *, trial_rate: float, rounding: float) -> dict[str, float]:
+def measure(
+    run: sgd.Run, settings: sgd.Settings, n: int, *, trial_rate: float, rounding: float
+) -> dict[str, float | None]:
     """Return the metrics of one batch size; interpolation is None where no training accuracy is exactly 1.
 
     Parameters
@@ -246,6 +248,7 @@ def measure(run: sgd.Run, settings: sgd.Settings, n: int, *, trial_rate: float, 
     """
     full = [number for number, result in enumerate(run.results) if result.train.accuracy == 1]
     reached = full[0] if full else None
+    assert run.final.test is not None  # every pass is evaluated on the test images, too
     metrics = {
         "trial_learning_rate": trial_rate,
         "trial_rounding": rounding,

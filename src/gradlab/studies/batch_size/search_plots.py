@@ -1,5 +1,8 @@
 """Plot of the search for a divergent learning rate: its trials and its brackets."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,10 +14,10 @@ from gradlab.lab import style
 from gradlab.studies.batch_size.divergence import Search, most_diverge
 
 # Told apart by line and marker as well as by colour.
-_STABLE = {"color": style.COLOURS[0], "linestyle": "-"}
-_DIVERGED = {"color": style.COLOURS[1], "linestyle": (0, (4, 2))}
-_UNTRAINED = {"color": "0.3", "linestyle": ":", "linewidth": 1.2}
-_BRACKET = {"color": "0.75", "linewidth": 11, "solid_capstyle": "butt"}
+_STABLE: style.Look = {"color": style.COLOURS[0], "linestyle": "-"}
+_DIVERGED: style.Look = {"color": style.COLOURS[1], "linestyle": (0, (4, 2))}
+_UNTRAINED: style.Look = {"color": "0.3", "linestyle": ":", "linewidth": 1.2}
+_BRACKET: style.Look = {"color": "0.75", "linewidth": 11, "solid_capstyle": "butt"}
 _HIGHEST = 30  # times the untrained loss: above it, a diverging loss runs through up to 30 decades
 _NEAREST = 1.5  # times the highest bracket, and as far below the lowest: further away, rates only led to the brackets
 
@@ -54,7 +57,8 @@ def _draw_losses(ax: Axes, trials: pd.DataFrame) -> None:
     """Draw the smoothed loss of every trial and seed over the windows."""
     smoothed = trials[trials["metric"] == "smoothed_loss"]
     diverged = trials[trials["metric"] == "diverged"].set_index(["learning_rate", "seed"])["value"]
-    for key, rows in smoothed.groupby(["learning_rate", "seed"]):
+    trial_by_trial: Iterable[tuple[Any, pd.DataFrame]] = smoothed.groupby(["learning_rate", "seed"])
+    for key, rows in trial_by_trial:
         look = _DIVERGED if diverged[key] else _STABLE
         ax.plot(rows["window"], rows["value"], linewidth=0.9, alpha=0.8, **look)
     untrained = trials.loc[trials["metric"] == "untrained_loss"].drop_duplicates("seed")["value"]

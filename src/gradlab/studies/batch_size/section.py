@@ -1,6 +1,7 @@
 """Batch sizes on FashionMNIST in the report."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -149,13 +150,13 @@ def _show_search(material: Material) -> list[Block]:
         text = material.published_text(f"{name}.divergent_learning_rate")
         if text is not None:
             published[int(name)] = float(text)
-        predicted = law and law.metrics.get(f"law.{name}.predicted")
+        predicted = law.metrics.get(f"law.{name}.predicted") if law else None
         rows.append(
             [
                 name,
                 text,
                 *(cite(_print_bracket(low, high), cell) for low, high in [(min(stable), max(divergent)), majority]),
-                predicted and cite(f"{np.mean(predicted):.3g}", law),
+                cite(f"{np.mean(predicted):.3g}", law) if law and predicted else None,
                 cite(cell.metrics[f"{name}.learning_rate"], cell),
             ]
         )
@@ -276,7 +277,7 @@ def _mean_accuracy(arms: Mapping[str, Mapping[str, CellResult]]) -> float:
     return float(np.mean(runs)) if runs else 0.5
 
 
-def _row(size: str, rate: str, cell: CellResult) -> list:
+def _row(size: str, rate: str, cell: CellResult) -> list[Any]:
     metrics, prefix = cell.metrics, _prefix(size, rate)
     accuracy = summarise_arm(metrics[f"{prefix}.final_test_accuracy"])
     return [

@@ -26,9 +26,9 @@ _SPLITS = {
     "test": {"color": style.COLOURS[2], "linewidth": 1.3, "linestyle": (0, (4, 1.5))},
 }
 _WORDS = {"train": "training", "test": "test"}
-_REPLAY = {"color": style.COLOURS[0], "linewidth": 1}
-_BROAD = {"color": style.COLOURS[1], "linewidth": 3.2, "alpha": 0.45, "solid_capstyle": "butt"}
-_PUBLISHED = {
+_REPLAY: style.Look = {"color": style.COLOURS[0], "linewidth": 1}
+_BROAD: style.Look = {"color": style.COLOURS[1], "linewidth": 3.2, "alpha": 0.45, "solid_capstyle": "butt"}
+_PUBLISHED: style.Look = {
     "color": style.COLOURS[1],
     "marker": "_",
     "markersize": 30,
@@ -36,14 +36,21 @@ _PUBLISHED = {
     "linestyle": "none",
     "zorder": 1.5,
 }
-_ARMS = [
+_ARMS: list[style.Look] = [
     {"color": colour, "marker": marker, "linestyle": "none", "markersize": 5, "mec": "white", "mew": 0.5}
     for colour, marker in (("0.25", "X"), (style.COLOURS[0], "o"), (style.COLOURS[2], "s"))
 ]
-_SEED = {"color": style.COLOURS[0], "fmt": "none", "elinewidth": 2, "capsize": 2.2, "capthick": 1}
-_LAW = {"color": "0.25", "linewidth": 1.2}
-_BEYOND = {"color": "0.5", "alpha": 0.18, "linewidth": 0}
-_EYE = {"color": style.COLOURS[1], "marker": "D", "linestyle": "none", "markersize": 6, "mfc": "none", "mew": 1.5}
+_SEED: style.Look = {"color": style.COLOURS[0], "fmt": "none", "elinewidth": 2, "capsize": 2.2, "capthick": 1}
+_LAW: style.Look = {"color": "0.25", "linewidth": 1.2}
+_BEYOND: style.Look = {"color": "0.5", "alpha": 0.18, "linewidth": 0}
+_EYE: style.Look = {
+    "color": style.COLOURS[1],
+    "marker": "D",
+    "linestyle": "none",
+    "markersize": 6,
+    "mfc": "none",
+    "mew": 1.5,
+}
 _SPREAD = 5  # points, between the brackets of neighbouring seeds, so that they do not hide one another
 
 
@@ -248,7 +255,7 @@ def plot_law(
 def _label(ax: Axes, panel: str, x: str, y: str, first: bool) -> None:
     """Name a panel and its axes; x stands below all columns together, y beside the first one alone."""
     ax.set(label=panel, xlabel=x, ylabel=y)
-    ax.yaxis.label.set_size(9)
+    ax.yaxis.label.set_fontsize(9)
     ax.xaxis.label.set_visible(False)
     ax.yaxis.label.set_visible(first)
     ax.tick_params(labelsize=8, labelleft=first)

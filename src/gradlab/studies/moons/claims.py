@@ -43,7 +43,7 @@ def _state_gap(material: Material) -> str | None:
             continue
         low, high = gap.interval
         text = f"{noise:g} ({gap.mean:+.2f} [{low:+.2f}, {high:+.2f}])".replace("-", "−")
-        told[gap.direction].append(text)
+        told[gap.direction or 0].append(text)
     words = {-1: "lower", 1: "higher", 0: "not told apart"}
     says = [f"{words[direction]} with a noise of {_list(texts)}" for direction, texts in told.items() if texts]
     if not says:
@@ -70,16 +70,18 @@ def _done(material: Material) -> list[CellResult]:
 
 
 def _noise(cell: CellResult) -> float:
-    return cell.planned.parameters["noise"]
+    return float(cell.parameters["noise"])
 
 
 def _runs(cell: CellResult, metric: str) -> Sequence[float]:
-    return cell.metrics[f"{cell.cell}.{metric}"]
+    runs: Sequence[float] = cell.metrics[f"{cell.cell}.{metric}"]
+    return runs
 
 
 def _print_arm(runs: Sequence[float]) -> str:
     arm = summarise_arm(runs)
-    interval = " [{:.2f}, {:.2f}]".format(*arm.mean_interval) if arm.sd else ""  # none where all runs are alike
+    # None where all runs are alike.
+    interval = " [{:.2f}, {:.2f}]".format(*arm.mean_interval) if arm.mean_interval and arm.sd else ""
     return f"{arm.mean:.2f} %{interval}"
 
 

@@ -107,7 +107,8 @@ def differentiate(network: Network, X: np.ndarray, y: np.ndarray, penalty: float
     scores = activations[-1][:, 0]
     # With the layers h₀ = X, hₗ = max(0, zₗ), zₗ = hₗ₋₁ Wₗᵀ + bₗ, and dz the derivative of the hinge loss with respect to zₗ:
     dz = np.where(y * scores < 1, -y, 0.0)[:, None] / len(y)  # (n, 1)
-    dW, db = [], []
+    dW: list[np.ndarray] = []
+    db: list[np.ndarray] = []
     for W, b, h in zip(network.weights[::-1], network.biases[::-1], activations[-2::-1], strict=True):
         dW.insert(0, dz.T @ h + 2 * penalty * W)
         db.insert(0, dz.sum(axis=0) + 2 * penalty * b)
@@ -130,4 +131,5 @@ def _activations(network: Network, X: np.ndarray) -> list[np.ndarray]:
 
 def _sum_in_order(terms: np.ndarray) -> float:
     """Return the sum from the first term to the last; `np.sum` adds in pairs."""
-    return np.cumsum(terms)[-1]
+    total: float = np.cumsum(terms)[-1]
+    return total

@@ -1,6 +1,6 @@
 """The cells: one replay of the demo, and one for each noise with held-out points."""
 
-from gradlab.engine.study import Cell, Resources
+from gradlab.engine.study import Cell, Json, Resources
 from gradlab.studies.moons.config import Config
 
 _PRINTED = (0, 1, 2, 10, 50, 96, 97, 98, 99)  # steps whose printed loss and accuracy are among the figures
@@ -9,7 +9,7 @@ _RESOURCES = Resources(memory=500, minutes=1)
 
 def cells(config: Config) -> list[Cell]:
     """Return the cells that a configuration asks for."""
-    training = {
+    training: dict[str, Json] = {
         "points": config.points,
         "hidden": config.hidden,
         "steps": config.steps,

@@ -1,6 +1,7 @@
 """Decision boundaries, and loss and accuracy over steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gradlab.lab.style import COLOURS, MARKER, MARKERS, REPRODUCED, SINGLE_SEED, panels
+from gradlab.lab.style import COLOURS, MARKER, MARKERS, REPRODUCED, SINGLE_SEED, Look, panels
 from gradlab.studies.moons.network import Network, score
 from gradlab.studies.moons.training import Points
 
@@ -81,11 +82,11 @@ def plot_accuracy(curves: pd.DataFrame) -> Figure:
 def _draw_points(ax: Axes, points: Points) -> None:
     X, y = points
     for place, label in enumerate((-1, 1)):
-        look: Mapping[str, object] = {"color": COLOURS[place], "marker": MARKERS[place], **MARKER}
+        look: Look = {"color": COLOURS[place], "marker": MARKERS[place], **MARKER}
         ax.plot(*X[y == label].T, linestyle="none", label=f"label {label}".replace("-", "−"), **look)
 
 
-def _draw_levels(ax: Axes, network: Network, levels: Sequence[float], **look: object) -> None:
+def _draw_levels(ax: Axes, network: Network, levels: Sequence[float], **look: Any) -> None:
     across, up = np.meshgrid(np.linspace(-2, 3, 201), np.linspace(-1.75, 2.25, 161))
     scores = score(network, np.stack([across.ravel(), up.ravel()], axis=1)).reshape(across.shape)
     if reached := [level for level in levels if scores.min() < level < scores.max()]:

@@ -138,6 +138,8 @@ def compare_with_best(choice: Choice, *, level: float = 0.95) -> ComparisonWithB
         sd=float(np.sqrt(variance)) if seeds > 1 else None,
         p_values=tuple(p_values),
         not_told_apart=tuple(
-            float(choice.lambdas[place]) for place in others if p_values[place] is None or p_values[place] > 1 - level
+            float(choice.lambdas[place])
+            for place in others
+            if (found_p := p_values[place]) is None or found_p > 1 - level
         ),
     )

@@ -43,7 +43,7 @@ def _final_network(material: Material) -> str | None:
     choice = material.done("corrected").get("fine")
     best = f"with {describe_choice(choice)}, " if choice else ""
     mean = f"{best}the final network reaches a test accuracy of {arm.mean:.4f} (mean of {arm.n} seeds"
-    if arm.prediction_interval is None:
+    if arm.prediction_interval is None or arm.mean_interval is None:
         return f"{mean}; {arm.method}); published is {entry.published}. {describe_sampling(arm.mean)}"
     if not material.as_published(entry.id, material.corrected(entry.id)):
         return (

@@ -19,12 +19,14 @@ def forward(parameters: Parameters, X: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def softmax(S: np.ndarray) -> np.ndarray:
     """Return exp(s) / Σ exp(s), over the classes of each column."""
-    return np.exp(S) / np.exp(S).sum(axis=0)
+    probabilities: np.ndarray = np.exp(S) / np.exp(S).sum(axis=0)
+    return probabilities
 
 
 def sigmoid(S: np.ndarray) -> np.ndarray:
     """Return 1 / (1 + exp(−s)), which the notebook defines and does not use."""
-    return 1 / (1 + np.exp(-S))
+    outputs: np.ndarray = 1 / (1 + np.exp(-S))
+    return outputs
 
 
 def binary_cross_entropies(P: np.ndarray, Y: np.ndarray) -> float:
@@ -48,7 +50,7 @@ def cost(parameters: Parameters, X: np.ndarray, Y: np.ndarray, *, lmbda: float, 
     _, P = forward(parameters, X)
     classes, images = Y.shape
     if loss == "cross_entropy":
-        data = float(-np.log((Y * P).sum(axis=0)).sum()) / images
+        data: float = float(-np.log((Y * P).sum(axis=0)).sum()) / images
     else:
         data = binary_cross_entropies(P, Y) / (images if mean else classes)
     return data + lmbda * float((parameters.W1**2).sum() + (parameters.W2**2).sum())

@@ -13,7 +13,7 @@ complete; and two variants. Two more cells show what the order of the rows, whic
 what its binary cross-entropy and its flips do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,8 +23,8 @@ from gradlab.studies.regularization.search import lambda_grid
 
 # Rows of the five training batches, half-open: a batch has 10,000.
 _BATCH_1, _BATCH_2 = [0, 10000], [10000, 20000]
-_SEARCH_ROWS = {"train_rows": [5000, 50000], "validation_rows": [0, 5000]}
-_FINAL_ROWS = {"train_rows": [1000, 50000], "validation_rows": [0, 1000]}
+_SEARCH_ROWS: Mapping[str, Any] = {"train_rows": [5000, 50000], "validation_rows": [0, 5000]}
+_FINAL_ROWS: Mapping[str, Any] = {"train_rows": [1000, 50000], "validation_rows": [0, 1000]}
 _AT_PUBLISHED_LAMBDA = "final_at_published_lambda"
 _IN_PUBLISHED_STREAM = "final_in_published_stream"
 _OVERFIT_VALIDATION_ROWS = [100, 150]
@@ -216,7 +216,7 @@ def _plan_corrected(config: Config) -> list[Cell]:
 
 def _plan_at_published_lambda(config: Config) -> list[Cell]:
     """Plan the final network with the published λ: in the published stream, and under the seeds."""
-    runs: dict[str, tuple[str, dict[str, int]]] = {_IN_PUBLISHED_STREAM: (_IN_PUBLISHED_STREAM, {})}
+    runs: dict[str, tuple[str, dict[str, Any]]] = {_IN_PUBLISHED_STREAM: (_IN_PUBLISHED_STREAM, {})}
     for seed in config.corrected.seeds:
         runs[f"{_AT_PUBLISHED_LAMBDA}-{seed}"] = (_AT_PUBLISHED_LAMBDA, _seeded(config, seed))
     return [
@@ -311,7 +311,7 @@ def _plan_training(
     )
 
 
-def _plan_overfitting(config: Config, images: int, *, protocol: str, name: str, **seeded: int) -> Cell:
+def _plan_overfitting(config: Config, images: int, *, protocol: str, name: str, **seeded: Any) -> Cell:
     """Plan a run on a handful of images of the first batch, at a constant learning rate and without penalty."""
     settings = config.overfit
     return _plan_training(
@@ -338,13 +338,15 @@ def _schedule(config: Config, n_s: int) -> dict[str, Any]:
     return {"batch_size": config.batch_size, "eta_min": eta_min, "eta_max": eta_max, "n_s": n_s}
 
 
-def _seeded(config: Config, seed: int) -> dict[str, int]:
+def _seeded(config: Config, seed: int) -> dict[str, Any]:
     """Return the parameters of a run under a seed of its own."""
     return {"seed": seed, "root_seed": config.corrected.root_seed}
 
 
 def _coarse_grid(config: Config) -> list[float]:
-    return lambda_grid(config.coarse.points, tuple(config.coarse.exponents)).tolist()
+    low, high = config.coarse.exponents
+    grid: list[float] = lambda_grid(config.coarse.points, (low, high)).tolist()
+    return grid
 
 
 def _measure(cell: str, metrics: Sequence[str]) -> list[str]:

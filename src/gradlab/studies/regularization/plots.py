@@ -1,17 +1,20 @@
 """Figures of the CIFAR-10 study: training curves, learning rate, first-layer weights, gradient check, searches for λ."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gradlab.lab.style import COLOURS, MARKER, MARKERS, PUBLISHED, REPRODUCED, panels, space_markers
+from gradlab.lab.style import COLOURS, MARKER, MARKERS, PUBLISHED, REPRODUCED, Look, panels, space_markers
 from gradlab.studies.regularization.twolayer import IMAGE_SHAPE
 
 _SPLIT_COLOURS = {"train": COLOURS[0], "validation": COLOURS[1], "test": COLOURS[2]}
 _SPLIT_MARKERS = {"train": MARKERS[0], "validation": MARKERS[1]}
 _SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
-_RING = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
+_RING: Look = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "color": COLOURS[-1], "linestyle": "none"}
 _GAP = 1  # pixels between two images of the weights
 
 
@@ -27,7 +30,8 @@ def training_curves(curves: pd.DataFrame, *, test_accuracy: float | None = None)
     """
     figure, axes = panels(1, 3, width=9.6, height=3.0)
     for axis, metric in zip(axes, ("cost", "loss", "accuracy"), strict=True):
-        for split, values in curves[curves["metric"] == metric].groupby("split"):
+        by_split: Iterable[tuple[Any, pd.DataFrame]] = curves[curves["metric"] == metric].groupby("split")
+        for split, values in by_split:
             finite = values["value"].where(np.isfinite(values["value"]))
             look = {"color": _SPLIT_COLOURS[split], "marker": _SPLIT_MARKERS[split], **MARKER, **REPRODUCED}
             axis.plot(values["update"], finite, label=_SPLIT_NAMES[split], markevery=space_markers(len(values)), **look)
@@ -102,7 +106,7 @@ def gradient_errors(curves: pd.DataFrame, *, bound: float | None = None) -> Figu
     figure, (axis,) = panels(1, 1, width=6.4, height=3.6)
     errors = curves[curves["metric"] == "relative_error"]
     for place, (parameter, values) in enumerate(errors.groupby("parameter", sort=False)):
-        style = {"color": COLOURS[place], "marker": MARKERS[place % len(MARKERS)], "markersize": 4}
+        style: Look = {"color": COLOURS[place], "marker": MARKERS[place % len(MARKERS)], "markersize": 4}
         axis.plot(values["step"], values["value"], label=parameter, **style, **REPRODUCED)
     if bound is not None:
         axis.axhline(bound, color=COLOURS[-1], linestyle=":", linewidth=1.2, label=f"bound {bound:g}")
@@ -125,7 +129,7 @@ def search_accuracy(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
     accuracy = curves[curves["metric"] == "accuracy"]
     for split in ("validation", "train"):
         values = accuracy[accuracy["split"] == split]
-        style = {"color": _SPLIT_COLOURS[split], "marker": _SPLIT_MARKERS[split], "markersize": 4}
+        style: Look = {"color": _SPLIT_COLOURS[split], "marker": _SPLIT_MARKERS[split], "markersize": 4}
         axis.plot(values["lambda"], values["value"], label=_SPLIT_NAMES[split], **style, **REPRODUCED)
     best = accuracy[(accuracy["split"] == "validation") & (accuracy["lambda"] == best_lambda)]
     axis.plot(best["lambda"], best["value"], label=f"best: λ = {best_lambda:.3g}", **_RING)
@@ -148,7 +152,7 @@ def search_over_seeds(curves: pd.DataFrame, *, best_lambda: float) -> Figure:
     accuracy = curves[(curves["metric"] == "accuracy") & (curves["split"] == "validation")]
     means = accuracy.groupby("lambda")["value"].mean()
     colour, seeds = _SPLIT_COLOURS["validation"], accuracy["seed"].nunique()
-    dots = {"color": colour, "marker": "o", "markersize": 4, "alpha": 0.5, "linestyle": "none"}
+    dots: Look = {"color": colour, "marker": "o", "markersize": 4, "alpha": 0.5, "linestyle": "none"}
     axis.plot(accuracy["lambda"], accuracy["value"], label="one seed", **dots)
     axis.plot(means.index, means, color=colour, label=f"mean of {seeds}", **REPRODUCED)
     axis.plot([best_lambda], [means[best_lambda]], label=f"highest mean: λ = {best_lambda:.3g}", **_RING)
@@ -169,7 +173,7 @@ def row_orders(curves: pd.DataFrame) -> Figure:
     figure, (above, below) = panels(2, 1, width=6.4, height=2.6)
     accuracy = curves[(curves["metric"] == "accuracy") & (curves["split"] == "validation")]
     table = accuracy.pivot(index="lambda", columns="order", values="value")
-    marker = {"marker": "o", "markersize": 4}
+    marker: Look = {"marker": "o", "markersize": 4}
     above.plot(table.index, table["left"], color=COLOURS[1], label="order left by earlier runs", **marker, **PUBLISHED)
     above.plot(table.index, table["data"], color=COLOURS[0], label="the data's own order", **marker, **REPRODUCED)
     below.vlines(table.index, 0, table["data"] - table["left"], color=COLOURS[-1])

@@ -57,7 +57,9 @@ def _show_published(material: Material) -> list[Block]:
         material, [name for name in cells if name.startswith("overfit-")], "Overfitting a handful of images"
     )
     blocks += _trainings(material, ["one_cycle", "three_cycles"], "Cyclical learning rates")
-    searches = {name: _search_table(material, name) for name in ("coarse", "fine") if name in cells}
+    searches: dict[str, pd.DataFrame] = {
+        name: _search_table(material, name) for name in ("coarse", "fine") if name in cells
+    }
     if searches:
         blocks += [
             Heading("Search for λ"),
@@ -248,7 +250,7 @@ def _show_final(material: Material) -> list[Block]:
             "intervals, and the published accuracy as a hollow diamond.",
             caption="Every run, the mean and its 95 % interval; published: hollow diamond.",
             finding=final_over_seeds(material) or "",
-            cells=[cell.name for cell, _ in runs for cell in material.corrected(f"{cell}.test_accuracy")],
+            cells=[run.name for cell, _ in runs for run in material.corrected(f"{cell}.test_accuracy")],
         ),
     ]
     if first.mean is not None:

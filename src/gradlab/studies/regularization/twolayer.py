@@ -4,8 +4,9 @@ Images are rows. The training set is never rearranged in memory: an index array 
 batch gathers the rows that it needs. The derivative of each rule stands directly below the rule.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Parameters:
     W2: np.ndarray
     b2: np.ndarray
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         return iter((self.W1, self.b1, self.W2, self.b2))
 
     def astype(self, dtype: str | np.dtype) -> "Parameters":
@@ -84,7 +85,7 @@ class Settings:
     evaluate_every: int | None = 50
     complete: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_loss(self.loss)
         for name in ("batch_size", "n_s", "evaluate_every"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
@@ -228,10 +229,13 @@ def image_losses(logits: np.ndarray, labels: np.ndarray, *, loss: str) -> np.nda
     """
     _check_loss(loss)
     own = logits[..., np.arange(len(labels)), labels]
+    losses: np.ndarray
     if loss == "binary_cross_entropy":
-        return np.logaddexp(0, logits).sum(axis=-1) - own
-    largest = logits.max(axis=-1)
-    return np.log(np.exp(logits - largest[..., None]).sum(axis=-1)) + largest - own
+        losses = np.logaddexp(0, logits).sum(axis=-1) - own
+    else:
+        largest = logits.max(axis=-1)
+        losses = np.log(np.exp(logits - largest[..., None]).sum(axis=-1)) + largest - own
+    return losses
 
 
 def image_loss_slopes(logits: np.ndarray, labels: np.ndarray, *, loss: str) -> np.ndarray:
@@ -312,7 +316,8 @@ def numerical_gradients(
     def difference(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
         """Return the quotient of the mean loss between two stacks of logits, shape (stack, n, classes)."""
         rise = image_losses(upper, labels, loss=loss) - image_losses(lower, labels, loss=loss)
-        return rise.mean(axis=-1) / (2 * step)
+        quotient: np.ndarray = rise.mean(axis=-1) / (2 * step)
+        return quotient
 
     # A bias is the weight of one more input, or one more hidden unit, that is 1 for every image.
     ones = np.ones((len(images), 1))
@@ -345,7 +350,7 @@ def numerical_gradients(
 def relative_errors(analytic: Parameters, numerical: Parameters) -> dict[str, float]:
     """Return ‖a − n‖ / max(1e-6, ‖a‖ + ‖n‖) for W1, b1, W2 and b2, with Euclidean norms over all entries (C)."""
     return {
-        name: float(np.linalg.norm(a - n) / max(1e-6, np.linalg.norm(a) + np.linalg.norm(n)))
+        name: float(np.linalg.norm(a - n) / max(1e-6, float(np.linalg.norm(a) + np.linalg.norm(n))))
         for name, a, n in zip(("W1", "b1", "W2", "b2"), analytic, numerical, strict=True)
     }
 
@@ -523,7 +528,9 @@ def train_grid(
             start = update * shared.batch_size % n
             if start == 0:
                 order = order[rng.permutation(n)]
-                flipped = flip_rng.random(n) < shared.flip_probability if shared.flip_probability > 0 else None
+                flipped = None
+                if flip_rng is not None and shared.flip_probability > 0:
+                    flipped = flip_rng.random(n) < shared.flip_probability
             if shared.evaluate_every is not None and update % shared.evaluate_every == 0:
                 for network in networks:
                     network.record(update)
@@ -552,12 +559,12 @@ class _Network:
         self._parameters = Parameters(*(array.copy() for array in parameters))
         self._splits = {"train": training, "validation": validation}
         self._settings = settings
-        self._penalised = {"lmbda": settings.lmbda, "loss": settings.loss}
+        self._penalised: dict[str, Any] = {"lmbda": settings.lmbda, "loss": settings.loss}
         self._curves: list[tuple[int, str, str, float]] = []
         self._states: dict[int, Parameters] = {}  # by the updates done
         self._end: State | None = None
 
-    def step(self, images: np.ndarray, labels: np.ndarray, eta: float) -> None:
+    def step(self, images: np.ndarray, labels: np.ndarray, eta: float | np.ndarray) -> None:
         """Make one update with the learning rate `eta`."""
         slopes = gradients(self._parameters, images, labels, **self._penalised)
         for parameter, slope in zip(self._parameters, slopes, strict=True):
