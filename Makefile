@@ -30,7 +30,7 @@ LOCKS := requirements.lock requirements-torch.lock
 INSTALLED := $(PY) -c "import sys; print('\#', sys.implementation.cache_tag)" 2>&1; cat $(LOCKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment tools data check-data report quick ledger verify offered serve archive test test-system browser services bench \
+.PHONY: help setup environment tools data check-data report quick ledger verify offered serve lab archive test test-system browser services bench \
 	coverage mutants docs lint lock
 
 help:  ## Show the targets.
@@ -91,6 +91,11 @@ serve: setup  ## Serve the report to browsers on this machine alone (RESULTS=res
 	@test -f "$(RESULTS)/report.html" || { echo "gradlab: there is no $(RESULTS)/report.html; run 'make report' first" >&2; exit 1; }
 	@echo "report.html is at the address below; Ctrl-C ends it"
 	@$(PY) -u -m http.server --bind 127.0.0.1 --directory "$(RESULTS)" $(PORT)
+
+lab: tools data  ## Open the notebooks in JupyterLab; what they write goes to results/scratch, unless one says otherwise.
+	@# Kernels start in the project's folder, as those of cells do: in the server's, a notebook's own folder is not there.
+	@PYTHONPATH="$(CURDIR)/src" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)/notebooks" --ServerApp.port=$(PORT) \
+		--MappingKernelManager.root_dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root)
 
 archive: setup  ## Pack report, results and project into one zip with an RO-Crate (RESULTS as for serve).
 	@PYTHONPATH=src $(PY) -m gradlab archive $(RESULTS)/plan.json --to $(RESULTS)/archive.zip
