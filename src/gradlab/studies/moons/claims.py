@@ -1,6 +1,7 @@
 """What the results say."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from gradlab.engine.material import Material, compare_runs
 from gradlab.engine.results import CellResult
@@ -70,7 +71,8 @@ def _done(material: Material) -> list[CellResult]:
 
 
 def _noise(cell: CellResult) -> float:
-    return float(cell.parameters["noise"])
+    noise: Any = cell.planned.parameters["noise"]
+    return float(noise)
 
 
 def _runs(cell: CellResult, metric: str) -> Sequence[float]:
