@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_configs import CONFIGS, FILES, sound_configs
 
+from gradlab.data.identity import SPECS
 from gradlab.engine.config import ConfigError, Settings, check_config, check_files, lay_over, read_config, read_packages
 from gradlab.engine.config.command import main
 from gradlab.engine.config.document import document
-from gradlab.engine.config.keys import PROJECT_FOLDERS
+from gradlab.engine.config.keys import PROJECT_FOLDERS, Local
 from gradlab.engine.study import Study, discover
 
 
@@ -581,3 +582,7 @@ def test_no_study_can_write_among_the_files_of_the_project(project, refusal):
             assert f"results = '{path}': expected a folder" in refusal({"results": path})
     for file in ("Snakefile", "pyproject.toml/x"):
         assert "is a file; take another place" in refusal({"results": file})
+
+
+def test_every_data_set_may_lie_on_this_machine():
+    assert Local.model_fields.keys() == SPECS.keys()

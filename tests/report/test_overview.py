@@ -57,6 +57,7 @@ def test_trouble_names_the_first_five_cells_of_each_state(tmp_path):
         ([30, 34, 35.5], 20.00000, 45.25, ("33.1667", "[20, 45.25], n = 3")),
         ([200_000.0, 232_000.0], 171_342.9, 260_657.1, ("216000", "[171343, 260657], n = 2")),
         ([30, None], None, None, ("30", "1 of 2 runs")),
+        ([30, 34, None], 20.0, None, ("32", "[20, ∞), 2 of 3 runs")),
         ([None, None], None, None, ("–", "")),
     ],
 )
