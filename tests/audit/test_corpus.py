@@ -1,6 +1,5 @@
 """Notebooks of which it is known what becomes of every number, and why, are audited as is known."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest

@@ -21,7 +21,10 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         "--memory", type=_whole, default=default.memory, help="megabytes of memory for all its processes (%(default)s)"
     )
     parser.add_argument(
-        "--disk", type=_whole, default=default.disk, help="megabytes for the copy of its folder and what it writes (%(default)s)"
+        "--disk",
+        type=_whole,
+        default=default.disk,
+        help="megabytes for its copy of the folder and what it writes (%(default)s)",
     )
     parser.add_argument("--network", action="store_true", help="let it reach the network; else it has loopback alone")
 

@@ -21,8 +21,16 @@ _GONE = re.compile(
     r"unexpected keyword argument|takes \d+ positional arguments? but|cannot import name|has been removed|was removed in|"
     r"is no longer supported|no longer available|was deprecated in"
 )
-_NO_ATTRIBUTE = re.compile(r"(?:module|type object|class) '([\w.]+)' has no attribute|'([\w.]+)' object has no attribute")
-_BY_LIMIT = {ENDED: "time or memory", "CellTimeoutError": "time or memory", "DeadKernelError": "kernel died", "MemoryError": "time or memory"}
+_NO_ATTRIBUTE = re.compile(
+    r"(?:module|type object|class) '([\w.]+)' has no attribute|'([\w.]+)' object has no attribute"
+)
+_FULL = re.compile(r"File too large|No space left on device|Disk quota exceeded")
+_BY_LIMIT = {
+    ENDED: "time or memory",
+    "CellTimeoutError": "time or memory",
+    "MemoryError": "time or memory",
+    "DeadKernelError": "kernel died",
+}
 
 
 def explain_failure(
@@ -49,7 +57,7 @@ def explain_failure(
     said = f"{failure.name}: {failure.message}"[:300]
     if failure.name in _BY_LIMIT:
         cause = _BY_LIMIT[failure.name]
-        return ("time or memory" if "memory" in stopped or "MB" in stopped else cause), stopped or said
+        return ("time or memory" if stopped.startswith("it ") else cause), stopped or said
     cause, evidence = _explain(failure, said, cells, place, network)
     earlier = find_failure(cells[:place])
     if cause == "unexplained" and earlier is not None and failure.name != "AssertionError":
@@ -83,7 +91,9 @@ def defines(source: str, name: str) -> bool:
         match node:
             case ast.Name(id=found, ctx=ast.Store()) if found == name:
                 return True
-            case ast.FunctionDef(name=found) | ast.AsyncFunctionDef(name=found) | ast.ClassDef(name=found) if found == name:
+            case ast.FunctionDef(name=found) | ast.AsyncFunctionDef(name=found) | ast.ClassDef(name=found) if (
+                found == name
+            ):
                 return True
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
                 if name in {(alias.asname or alias.name).partition(".")[0] for alias in aliases}:
@@ -91,9 +101,7 @@ def defines(source: str, name: str) -> bool:
     return False
 
 
-def _explain(
-    failure: Failure, said: str, cells: Sequence[CodeCell], place: int, network: bool
-) -> tuple[str, str]:
+def _explain(failure: Failure, said: str, cells: Sequence[CodeCell], place: int, network: bool) -> tuple[str, str]:
     match failure.name:
         case "ModuleNotFoundError":
             return _explain_module(failure, said)
@@ -109,6 +117,8 @@ def _explain(
         host = _HOST_NAME.search(failure.traceback)
         named = f" ({next(filter(None, host.groups()))})" if host else ""
         return "missing host", said + named + ("" if network else "; the audit had cut the network: --network gives it")
+    if _FULL.search(failure.message):
+        return "time or memory", f"{said}; --disk lets it write more"
     if failure.name in ("OSError", "IOError") and re.search(r"No such file|not found", failure.message):
         return "missing file", said
     if _GONE.search(failure.message):
@@ -145,7 +155,12 @@ def _explain_name(failure: Failure, said: str, cells: Sequence[CodeCell], place:
 
 def _is_foreign(name: str, is_module: bool, cells: Sequence[CodeCell]) -> bool:
     """Tell whether a module or class is a package's: neither Python's own nor the notebook's."""
-    if is_module and "." not in name and name.partition(".")[0] not in sys.modules and not importlib.util.find_spec(name):
+    if (
+        is_module
+        and "." not in name
+        and name.partition(".")[0] not in sys.modules
+        and not importlib.util.find_spec(name)
+    ):
         return False
     last = name.rpartition(".")[2]
     return not hasattr(builtins, last) and last != "NoneType" and not any(defines(cell.source, last) for cell in cells)

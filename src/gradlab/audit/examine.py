@@ -121,7 +121,9 @@ def audit_notebook(
     notes = []
     widgets = sum(count_widgets(cell.outputs) for cell in content.cells if cell.cell_type == "code")
     if widgets:
-        notes.append(f"It shows {widgets} {'widget' if widgets == 1 else 'widgets'}, whose numbers are in no saved file.")
+        notes.append(
+            f"It shows {widgets} {'widget' if widgets == 1 else 'widgets'}, whose numbers are in no saved file."
+        )
     entries: list[Entry] = []
     runs: dict[str, Run] = {}
     if language != "python":
@@ -211,7 +213,9 @@ def _describe_runs(cells: Sequence[CodeCell], runs: Mapping[str, Run]) -> Iterat
     if order := describe_order(cells):
         yield f"Not run from top to bottom when it was saved: {order}."
     if "second" in runs and "rounding" not in runs:
-        why = "this machine offers no other" if _may_round(cells, first) else "it loads no library that makes use of them"
+        why = (
+            "this machine offers no other" if _may_round(cells, first) else "it loads no library that makes use of them"
+        )
         yield f"Other instructions of the processor were not tried: {why}."
     elif "rounding" in runs:
         breach = find_breach(runs["rounding"].rounding, runs["rounding"].environment.get("rounding", {}))

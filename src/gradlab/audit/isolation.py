@@ -139,13 +139,13 @@ def _mount_read_only(folder: Path) -> None:
     if shown:
         shown.mkdir(parents=True, exist_ok=True)
     _set_attributes(Path("/"), _AT_RECURSIVE, add=_READ_ONLY)
-    for place in (folder, *([shown] if shown else [])):
+    for place in filter(None, (folder, shown)):
         _mount(str(folder), str(place), _MS_BIND)
         _set_attributes(place, 0, remove=_READ_ONLY)
-    for place in ("/tmp", "/var/tmp"):
-        if Path(place).is_dir():
-            _mount(str(own), place, _MS_BIND | _MS_REC)
-            _set_attributes(Path(place), 0, remove=_READ_ONLY)
+    for place in map(Path, ("/tmp", "/var/tmp")):
+        if place.is_dir():
+            _mount(str(own), str(place), _MS_BIND | _MS_REC)
+            _set_attributes(place, 0, remove=_READ_ONLY)
     if Path("/dev/shm").is_dir():
         _mount("tmpfs", "/dev/shm", 0, kind="tmpfs")
     os.chdir("/")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 
 from gradlab.audit.align import align
 from gradlab.audit.errors import explain_failure, find_failure, find_missing_program
@@ -77,7 +78,9 @@ def compare(before: str, now: str | None) -> str:
     return "close" if fine and abs(first - second) <= Decimal(1).scaleb(int(exponent)) else "differs"
 
 
-def judge(published: Sequence[CodeCell], runs: Mapping[str, Run], *, network: bool = False, python: str = "") -> list[Entry]:
+def judge(
+    published: Sequence[CodeCell], runs: Mapping[str, Run], *, network: bool = False, python: str = ""
+) -> list[Entry]:
     """Judge every number.
 
     Parameters
@@ -127,11 +130,12 @@ def _judge_one(
     python: str,
 ) -> Entry:
     entry = Entry(number, found, "same")
-    if number.aside in ("address", "date", "progress", "version", "time"):
+    if number.aside not in ("", "time", "timed"):
         return replace(entry, verdict="aside", evidence=ASIDE[number.aside])
     ordinary = {name: text for name, text in found.items() if name != "saved order"}
     verdicts = {name: compare(number.text, text) for name, text in ordinary.items()}
-    if number.aside and times and set(verdicts.values()) - {"same", "lost"} and "lost" not in verdicts.values():
+    moves = compare(found["first"] or number.text, found.get("second") or found["first"] or number.text) != "same"
+    if (number.aside == "time" and (times or moves)) or (number.aside and times and {*verdicts.values()} - {"same", "lost"}):
         return replace(entry, verdict="aside", evidence=ASIDE["time"])
     verdict = max(verdicts.values(), key=VERDICTS.index)
     if verdict == "same":
@@ -169,13 +173,13 @@ def _explain_moved(found: Mapping[str, str | None]) -> tuple[str, str]:
         against = found.get("rounding") if name == "rounding again" else first
         if name in found and not _equal(found[name], against):
             return "unseeded", (
-                f"two runs of the same code on the same machine printed {_quote(against)} and {_quote(found[name])}: its random "
-                "numbers, or the order of a set's or hash's items, are new in every process"
+                f"two runs of the same code on the same machine printed {_quote(against)} and {_quote(found[name])}: random "
+                "numbers without a seed, or the order of hashes and sets, which is new in every process"
             )
     if "rounding" in found and not _equal(found["rounding"], first):
         return "rounding", (
-            f"with all of this processor's instructions it is {_quote(first)}, in two runs, with fewer {_quote(found['rounding'])}"
-            + (", again in two" if "rounding again" in found else "")
+            f"with all of this processor's instructions two runs print {_quote(first)}, with fewer "
+            f"{'two' if 'rounding again' in found else 'one'} {_quote(found['rounding'])}"
         )
     return "", ""
 
@@ -220,7 +224,10 @@ def _explain_fixed(
     now = f"now Python {ran}{', ' + packages if packages else ''}"
     if python and ran and python.split(".")[:2] != ran.split(".")[:2]:
         return "versions", f"what is left: all runs print the same, and it was saved with Python {python}; {now}"
-    return "unexplained", f"all runs print the same, in the order of the cells; what it was saved with is not known, {now}"
+    return (
+        "unexplained",
+        f"all runs print the same, in the order of the cells; what it was saved with is not known, {now}",
+    )
 
 
 def _list_packages(published: Sequence[CodeCell], run: Run) -> dict[str, str]:
@@ -238,14 +245,16 @@ def _try_order(entry: Entry, order: str) -> Entry:
         return entry
     verdict = compare(entry.number.text, tried)
     if verdict == "same":
-        return replace(entry, cause="order of execution", evidence=f"run in the order of the counts, it is {tried}; {order}")
+        return replace(
+            entry, cause="order of execution", evidence=f"run in the order of the counts, it is {tried}; {order}"
+        )
     return entry
 
 
 def describe_order(cells: Sequence[CodeCell]) -> str:
     """Say how the saved counts depart from one run from top to bottom; an empty text where they do not."""
     counted = [(place + 1, cell.count) for place, cell in enumerate(cells) if cell.count is not None]
-    for (place, count), (following, later) in zip(counted, counted[1:], strict=False):
+    for (place, count), (following, later) in pairwise(counted):
         if later <= count:
             return f"code cell {following} has the count [{later}], and ran before code cell {place}, [{count}]"
     filled = sum(bool(cell.source.strip()) for cell in cells)

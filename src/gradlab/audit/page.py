@@ -102,7 +102,8 @@ def _is_new(entry: Entry) -> bool:
 
 def _show_piece(piece: Piece, at: int, entries: Mapping[str, Entry]) -> _Shown:
     own = sorted(
-        ((name, entry) for name, entry in entries.items() if entry.number.piece == at), key=lambda item: item[1].number.start
+        ((name, entry) for name, entry in entries.items() if entry.number.piece == at),
+        key=lambda item: item[1].number.start,
     )
     body, end = "", 0
     for name, entry in own:

@@ -79,8 +79,8 @@ class Number:
     precise, loose
         What it is called, for a comparison: with its row and column, and by the words before it alone.
     aside
-        Why it may be one that does not matter: `address`, `date`, `progress`, `version` or `time`, which is none of ours; `timed`,
-        which may be a time. Empty for all others.
+        Why it may be one that does not matter: `address`, `date`, `progress`, `version` or `time`; `timed`, which may be a
+        time. Empty for all others.
     """
 
     cell: int
@@ -231,19 +231,30 @@ def _read_line(cell: int, place: int, kind: str, start: int, line: str, above: s
     template = " ".join(_TOKEN.sub("#", line).split())
     names = above.split()
     first = tokens[0][0][0]
-    row = " ".join(line[: tokens[0][0].end()].split())
+    beginning = _tidy(line[: tokens[0][0].start()])
+    shift = len(tokens) - len(names)  # where the line above names the columns: 1 where these have a number before them
     end = 0
     for count, (token, aside) in enumerate(tokens):
         words = _tidy(line[end : token.start()])
         end = token.end()
-        ruled = count and len(names) in (len(tokens), len(tokens) - 1)  # the line above names the columns
-        column = names[count - len(tokens)] if ruled else ""
+        column = names[count - shift] if shift in (0, 1) and count >= shift and len(tokens) > 1 else ""
         if not re.search(r"[^\W\d_]", words):
-            words = column or (_tidy(line[: tokens[0][0].start()]) if count else _tidy(above) if len(above) < 80 else "")
+            words = column or beginning or (_tidy(above) if len(above) < 80 else "")
         numbered = first if count and first.isdecimal() else ""
-        label = words if not numbered or row.endswith(words) else f"{_tidy(row)} · {words}" if words else _tidy(row)
-        yield Number(cell, place, start + token.start(), start + token.end(), token[0], label[-80:] or f"number {count + 1}",
-                     (kind, template, numbered, str(count)), (kind, _normalise(words)), aside)  # fmt: skip
+        row = " ".join(filter(None, (beginning, numbered)))
+        parts = (row, column or words) if column or numbered else (words,)
+        label = " · ".join(dict.fromkeys(filter(None, parts)))[-80:] or f"number {count + 1}"
+        yield Number(
+            cell,
+            place,
+            start + token.start(),
+            start + token.end(),
+            token[0],
+            label,
+            (kind, template, numbered, str(count)),
+            (kind, _normalise(words)),
+            aside,
+        )
 
 
 def _tidy(words: str) -> str:

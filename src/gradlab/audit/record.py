@@ -11,7 +11,19 @@ from gradlab.audit.isolation import Limits
 from gradlab.audit.judge import Entry
 from gradlab.files import atomic_path, save_json
 
-COLUMNS = ("id", "code_cell", "label", "published", "now", "second", "rounding", "saved_order", "verdict", "cause", "evidence")
+COLUMNS = (
+    "id",
+    "code_cell",
+    "label",
+    "published",
+    "now",
+    "second",
+    "rounding",
+    "saved_order",
+    "verdict",
+    "cause",
+    "evidence",
+)
 
 
 def save_audit(audit: Audit, output: Path, limits: Limits) -> None:

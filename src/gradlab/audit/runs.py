@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ from gradlab.audit.isolation import (
 from gradlab.audit.printed import Piece, read_pieces
 from gradlab.engine.kernel import SOURCES
 from gradlab.files import save_json
+
+_read: Callable[..., nbformat.NotebookNode] = nbformat.read
+_write: Callable[..., None] = nbformat.write
 
 _PLACE = "gradlab_place"  # in the metadata of a code cell: the how manyth it is
 _GRACE = 40  # seconds after its time in which a run may start, and save what it has
@@ -111,16 +114,14 @@ def load_notebook(file: Path) -> nbformat.NotebookNode:
         The file cannot be read, or is no notebook.
     """
     try:
-        notebook = nbformat.read(file, as_version=4)
-        return notebook if isinstance(notebook.cells, list) else _refuse(file, "it has no list of cells")
+        notebook = _read(file, as_version=4)
+        read_cells(notebook)
     except OSError as error:
         raise AuditError(f"{file} cannot be read ({error.strerror}): name a notebook that can") from None
     except Exception as error:  # nbformat raises what it met first: JSON, validation, a missing key
-        _refuse(file, str(error).splitlines()[0])
-
-
-def _refuse(file: Path, reason: str) -> Any:
-    raise AuditError(f"{file} is no notebook ({reason[:200]}): save it again from Jupyter") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise AuditError(f"{file} is no notebook ({reason}): save it again from Jupyter") from None
+    return notebook
 
 
 def read_cells(notebook: nbformat.NotebookNode) -> tuple[CodeCell, ...]:
@@ -244,8 +245,8 @@ def _collect(private: Path, into: Path, name: str, rounding: str | None, status:
     if not template.exists():
         said = (private / "said.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise AuditError(
-            f"the run {name} did not begin (status {status}): {(said or ['it said nothing'])[-1][:300]}; run it again, and if it is "
-            "the same, by hand in Jupyter"
+            f"the run {name} did not begin (status {status}): {(said or ['it said nothing'])[-1][:300]}; run it again, and if "
+            "it is the same, by hand in Jupyter"
         )
     told.setdefault("stopped", "it was ended from outside, and could not say why")
     size = executed.stat().st_size / 2**20 if executed.exists() else 0
@@ -268,7 +269,7 @@ def _collect(private: Path, into: Path, name: str, rounding: str | None, status:
 def load_run(folder: Path, name: str) -> Run:
     """Return a run that lies in a folder."""
     told = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    notebook = _read(folder / f"{name}.ipynb", as_version=4)
     return Run(
         name=told["name"],
         rounding=told["rounding"],
@@ -285,7 +286,8 @@ def prepare(notebook: nbformat.NotebookNode, order: Sequence[int] | None) -> nbf
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for place, cell in enumerate(code):
         cell.outputs, cell.execution_count = [], None
-        cell.metadata = nbformat.NotebookNode({_PLACE: place, "tags": ["raises-exception"]})
+        cell.metadata.clear()
+        cell.metadata.update({_PLACE: place, "tags": ["raises-exception"]})
     if order is not None:
         notebook.cells = [code[place] for place in order]
     notebook.metadata.pop("papermill", None)
@@ -316,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     watch = Watch(given.private, limits, tell)
     os.chdir(work)
     template = out / "template.ipynb"
-    nbformat.write(prepare(load_notebook(work / given.notebook), given.order), template)
+    _write(prepare(load_notebook(work / given.notebook), given.order), template)
     reason = _execute(template, out / "executed.ipynb", given, work)
     tell(watch.reason or reason)
     sys.stdout.flush()
@@ -330,7 +332,7 @@ def _execute(template: Path, executed: Path, given: argparse.Namespace, work: Pa
     try:
         execute(template, executed, {}, paths=[str(work)], rounding=given.rounding, time_limit=given.seconds)
     except ExecutionError as error:
-        names = {cell.failure.name for cell in read_cells(nbformat.read(executed, as_version=4)) if cell.failure}
+        names = {cell.failure.name for cell in read_cells(_read(executed, as_version=4)) if cell.failure}
         if "CellTimeoutError" in names:
             return f"it took more than {given.seconds:g} s"
         if "DeadKernelError" in names or "failed" in str(error):
