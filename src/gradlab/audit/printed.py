@@ -11,7 +11,7 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
-LONGEST = 500_000  # characters of a piece that are read
+LONGEST = 200_000  # characters of a piece that are read
 
 _UNITS = (
     r"(?:it/s|s/it|[KMGT]i?B(?:/s)?|Mb|B|bytes|[nuµμm]s|s|secs?|seconds?|h|hrs?|hours?|m|mins?|minutes?|days?|ms/step|us/step|"
@@ -39,7 +39,6 @@ _PROGRESS = re.compile(r"\d+%\s?\||\d(?:it/s|s/it)|\[[=>.\s]{8,}\]")
 _WARNING = re.compile(r"^\S.*:\d+: \w*Warning\b")
 _REFUSED = re.compile(r"^\S*sh: .*\bnot found$")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_REPEATED = re.compile(r"[^\n]*\r(?!\n|$)")
 _DRAWN = re.compile(r"<Figure size [^>]*>|<\w[\w.]* at 0x[0-9a-f]+>")
 _WIDGETS = ("application/vnd.jupyter.widget-view+json",)
 
@@ -159,8 +158,8 @@ def _as_piece(kind: str, text: str) -> Piece:
 
 def _settle(text: str) -> str:
     """Return what a terminal shows in the end: without colours, and of a line that was written over, the last."""
-    text = text[: 2 * LONGEST + 1]
-    return _REPEATED.sub("", _ANSI.sub("", text)).replace("\r", "").replace("\t", " " * 4)
+    lines = _ANSI.sub("", text[: 2 * LONGEST]).split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines).replace("\t", " " * 4)
 
 
 class _Text(HTMLParser):
