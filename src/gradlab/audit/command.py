@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,10 @@ def read_limits(options: argparse.Namespace) -> Limits:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
     if not 0 < value < 1e7:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 10,000,000")
     return value
@@ -76,14 +80,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_limits(parser)
     options = parser.parse_args(arguments)
     output = options.output or options.notebook.with_name(f"{options.notebook.stem}-audit")
+    # Stopped by SIGTERM as by Ctrl-C, so that runs are ended and their folders removed.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         audit = audit_into(options.notebook, output, read_limits(options), options.jobs)
     except AuditError as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"gradlab: the audit of {options.notebook} was stopped from outside", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"gradlab: {options.notebook} could not be audited: {error}; {remedy_of(error)}", file=sys.stderr)
         return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print(audit.sentence)
     for cause, count in audit.causes.items():
         print(f"  {count:>5,}  {cause}")

@@ -135,7 +135,9 @@ def _judge_one(
     ordinary = {name: text for name, text in found.items() if name != "saved order"}
     verdicts = {name: compare(number.text, text) for name, text in ordinary.items()}
     moves = compare(found["first"] or number.text, found.get("second") or found["first"] or number.text) != "same"
-    if (number.aside == "time" and (times or moves)) or (number.aside and times and {*verdicts.values()} - {"same", "lost"}):
+    if (number.aside == "time" and (times or moves)) or (
+        number.aside and times and {*verdicts.values()} - {"same", "lost"}
+    ):
         return replace(entry, verdict="aside", evidence=ASIDE["time"])
     verdict = max(verdicts.values(), key=VERDICTS.index)
     if verdict == "same":

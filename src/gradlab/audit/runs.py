@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 
 from gradlab.audit.isolation import (
     Limits,
@@ -227,7 +228,13 @@ def _copy(folder: Path, to: Path) -> None:
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
-    """End a run and all that it has left; in namespaces, what it started ends with it."""
+    """End a run and all that it has left; in namespaces, what it started ends with it, and `unshare` after it."""
+    try:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.wait(5)
+    except (psutil.NoSuchProcess, subprocess.TimeoutExpired):
+        pass
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
