@@ -16,6 +16,7 @@ FOR_PEOPLE = {
         "compare two runs under two rounding contexts: which conclusions stand",
     ),
     "rounding": ("gradlab.engine.rounding:main", "check that this machine offers a rounding context"),
+    "audit": ("gradlab.audit.command:main", "run any notebook again: which of its numbers come out, and why not"),
     "archive": ("gradlab.engine.archive:main", "pack report, results and project into one zip, an RO-Crate"),
 }
 FOR_WORKFLOW = {

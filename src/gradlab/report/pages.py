@@ -102,7 +102,7 @@ def render_pages(
     style
         The style sheet, beside which no other is needed.
     """
-    page_template = _load_template(template)
+    page_template = load_template(template)
     notebooks = {name: notebook for name, cell in results.items() if (notebook := cell.notebook)}
     pages = {str(results[name].directory): page_of(results[name], folder) for name in notebooks}
     published: dict[str, dict[str, Entry]] = {}
@@ -133,8 +133,8 @@ def render_pages(
     os.sync()  # once for all pages: to wait for the disk after each would take longer than to render it
 
 
-def _load_template(folder: Path) -> Template:
-    """Return the template of a page; what it shows of a notebook is cleaned, or escaped."""
+def load_template(*folders: Path) -> Template:
+    """Return the template of a page, the first folder's `index.html.j2`; what it shows of a notebook is cleaned, or escaped."""
     highlight = Highlight2HTML(pygments_lexer="ipython3")
 
     @cache  # cells share their notebooks' code and text
@@ -145,7 +145,7 @@ def _load_template(folder: Path) -> Template:
     def show_text(source: str) -> Markup:
         return clean_html(MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source))
 
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
         "base64": text_base64,
         "caption": _shorten,

@@ -1,0 +1,22 @@
+"""Fixtures of the tests of audits."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+
+@pytest.fixture
+def start_gradlab() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the command in a process of its own, which ends with the test."""
+    started = []
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-P", "-m", "gradlab", *arguments], stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
