@@ -29,7 +29,9 @@ def lab(project, copy_project, tmp_path_factory):
     for name in ("Makefile", "requirements.lock", "requirements-test.lock", "requirements-torch.lock"):
         (copy.root / name).symlink_to(project / name)
     (copy.root / ".venv").symlink_to(sys.prefix)
-    server = copy.start("make", "lab", BROWSER="true", JUPYTER_RUNTIME_DIR=str(runtime), JUPYTER_CONFIG_DIR=str(runtime))
+    server = copy.start(
+        "make", "lab", BROWSER="true", JUPYTER_RUNTIME_DIR=str(runtime), JUPYTER_CONFIG_DIR=str(runtime)
+    )
     deadline = time.monotonic() + 120
     while not (started := [*runtime.glob("jpserver-*.json")]):
         assert server.poll() is None and time.monotonic() < deadline, copy.terminal
