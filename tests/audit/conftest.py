@@ -1,5 +1,6 @@
 """Fixtures of the tests of audits."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ def start_gradlab() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start the command in a process of its own, which ends with the test."""
     started = []
 
-    def start(*arguments: str) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen([sys.executable, "-P", "-m", "gradlab", *arguments], stderr=subprocess.DEVNULL))
+    def start(*arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "gradlab", *arguments]
+        started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | variables))
         return started[-1]
 
     yield start

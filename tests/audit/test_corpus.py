@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from audit.corpus import list_cases, write_case
+from bs4 import BeautifulSoup
 
 from gradlab.audit.examine import audit_notebook
+from gradlab.audit.page import render_audit
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +39,25 @@ def test_nearly_all_verdicts_and_causes_are_right(pairs):
 
 def test_nothing_that_differs_passes_for_the_same(pairs):
     assert [pair for pair in pairs if pair[2][0] == "same" and pair[1][0] != "same"] == []
+
+
+def test_every_audit_has_a_page_that_marks_its_numbers(audits, tmp_path):
+    for name, audit in audits.items():
+        render_audit(audit, tmp_path / f"{name}.html")
+        page = BeautifulSoup((tmp_path / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+        assert len(page.select(".marks-of ol a")) == len(page.select(".number[id]")) == len(audit.entries), name
+        assert len(page.select("tr[id^=why-]")) == sum(audit.causes.values()), name
+
+
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("widgets", "It shows 1 widget, whose numbers are in no saved file."),
+        ("R", "It is in r, for which the audit has no kernel: nothing was run."),
+        ("endless", "The first run was stopped: it took more than 3 s."),
+        ("order", "Not run from top to bottom when it was saved: code cell 3 has the count [2]"),
+        ("order", "Other instructions of the processor were not tried: it loads no library that makes use of them."),
+    ],
+)
+def test_a_reader_is_told_what_else_there_is_to_know(name, said, audits):
+    assert any(note.startswith(said) for note in audits[name].notes), audits[name].notes

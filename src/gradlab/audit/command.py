@@ -74,15 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Run a notebook again, shut in and several times; tell which of its printed numbers come out, and why the "
         "others do not. A notebook is somebody's code: it runs without network, in a copy of its folder, within limits.",
     )
-    parser.add_argument("notebook", type=Path, help="a notebook with its saved outputs")
-    parser.add_argument("--output", type=Path, help="the folder for what comes out (<name>-audit beside the notebook)")
+    parser.add_argument("notebook", type=Path, help="a notebook with its saved outputs, or a folder of such")
+    parser.add_argument("--output", type=Path, help="the folder for what comes out (<name>-audit beside it)")
     parser.add_argument("--jobs", type=_whole, default=os.cpu_count() or 1, help="runs side by side (%(default)s)")
     add_limits(parser)
     options = parser.parse_args(arguments)
-    output = options.output or options.notebook.with_name(f"{options.notebook.stem}-audit")
+    named = options.notebook.resolve()
+    output = options.output or named.with_name(f"{named.name if named.is_dir() else named.stem}-audit")
     # Stopped by SIGTERM as by Ctrl-C, so that runs are ended and their folders removed.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if options.notebook.is_dir():
+            return _audit_all(options, output)
         audit = audit_into(options.notebook, output, read_limits(options), options.jobs)
     except AuditError as error:
         print(f"gradlab: {error}", file=sys.stderr)
@@ -100,3 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"  {count:>5,}  {cause}")
     print(f"Report: {output / 'report.html'}")
     return 0 if audit.is_same else 1
+
+
+def _audit_all(options: argparse.Namespace, output: Path) -> int:
+    from gradlab.audit.folder import audit_folder, summarise
+
+    audits = audit_folder(options.notebook, output, read_limits(options), options.jobs)
+    print(summarise(audits))
+    print(f"Report: {output / 'report.html'}")
+    if not all(audits.values()):
+        return 2
+    return 0 if all(found["same"] for found in audits.values()) else 1

@@ -11,10 +11,11 @@ from typing import Any
 from gradlab.audit.isolation import Limits
 from gradlab.audit.judge import ASIDE, CAUSES, VERDICTS, Entry, describe_order, find_saved_order, judge
 from gradlab.audit.printed import LONGEST, count_widgets, read_numbers
-from gradlab.audit.runs import CodeCell, Run, find_language, load_notebook, read_cells, run_notebook
+from gradlab.audit.runs import CodeCell, Run, find_language, load_notebook, load_run, read_cells, run_notebook
 from gradlab.engine.rounding import CONTEXTS, RoundingError, check_rounding, find_breach
 from gradlab.files import sha256
 
+RUNS = ("first", "second", "rounding", "rounding again", "saved order")
 # What takes its instructions from the processor; where none is loaded, a run with fewer of them says nothing.
 _LIBRARIES = re.compile(r"\b(?:numpy|torch|scipy|pandas|sklearn|tensorflow|jax|statsmodels)\b")
 
@@ -94,6 +95,7 @@ def audit_notebook(
     *,
     limits: Limits,
     jobs: int = 1,
+    made: Sequence[str] = (),
     tell: Callable[[str], None] = lambda line: None,
 ) -> Audit:
     """Audit a notebook.
@@ -108,6 +110,8 @@ def audit_notebook(
         Of each run.
     jobs
         How many runs may go on side by side.
+    made
+        The names of runs that lie in `output` already.
     tell
         Is told what is being done.
 
@@ -130,7 +134,7 @@ def audit_notebook(
         entries = _refuse_all(cells, language)
         notes.append(f"It is in {language}, for which the audit has no kernel: nothing was run.")
     elif any(cell.source.strip() for cell in cells):
-        runs = _make_runs(notebook, output / "runs", cells, limits, jobs, tell)
+        runs = _make_runs(notebook, output / "runs", cells, limits, jobs, made, tell)
         python = str(content.metadata.get("language_info", {}).get("version", ""))
         entries = judge(cells, runs, network=limits.network, python=python)
         notes += _describe_runs(cells, runs)
@@ -157,15 +161,26 @@ def _refuse_all(cells: Sequence[CodeCell], language: str) -> list[Entry]:
 
 
 def _make_runs(
-    notebook: Path, into: Path, cells: Sequence[CodeCell], limits: Limits, jobs: int, tell: Callable[[str], None]
+    notebook: Path,
+    into: Path,
+    cells: Sequence[CodeCell],
+    limits: Limits,
+    jobs: int,
+    made: Sequence[str],
+    tell: Callable[[str], None],
 ) -> dict[str, Run]:
     """Make the first run, and those that it asks for."""
 
     def make(name: str, rounding: str | None = None, order: Sequence[int] | None = None) -> Run:
+        if name in made:
+            return load_run(into, name)
         run = run_notebook(notebook, into, name, limits=limits, rounding=rounding, order=order)
         tell(f"{notebook}: the {name} run took {run.seconds:.0f} s{f'; {run.stopped}' if run.stopped else ''}")
         return run
 
+    for name in {*RUNS} - {*made}:  # of an earlier audit
+        for suffix in ("ipynb", "json"):
+            (into / f"{name}.{suffix}").unlink(missing_ok=True)
     runs = {"first": make("first")}
     if not any(cell.pieces for cell in cells):
         return runs
