@@ -154,6 +154,7 @@ def test_an_audit_that_is_stopped_leaves_nothing(tmp_path, start_gradlab):
     process = start_gradlab("audit", str(file), TMPDIR=str(private))
     marked = []
     while not marked:
+        assert process.poll() is None
         time.sleep(0.2)
         marked = [child for child in psutil.Process(process.pid).children(recursive=True) if child.name() != "unshare"]
     time.sleep(1)

@@ -24,6 +24,7 @@ _GONE = re.compile(
 _NO_ATTRIBUTE = re.compile(
     r"(?:module|type object|class) '([\w.]+)' has no attribute|'([\w.]+)' object has no attribute"
 )
+_SAID = 300  # characters of an error that are repeated
 _FULL = re.compile(r"File too large|No space left on device|Disk quota exceeded")
 _BY_LIMIT = {
     ENDED: "time or memory",
@@ -54,7 +55,8 @@ def explain_failure(
     failure = cells[place].failure
     if failure is None:
         raise ValueError(f"code cell {place + 1} did not fail; ask of one that did")
-    said = f"{failure.name}: {failure.message}"[:300]
+    said = f"{failure.name}: {failure.message}"
+    said = said if len(said) <= _SAID else f"{said[:_SAID]}…"
     if failure.name in _BY_LIMIT:
         cause = _BY_LIMIT[failure.name]
         return ("time or memory" if stopped.startswith("it ") else cause), stopped or said

@@ -11,16 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradlab import __version__
 from gradlab.audit.examine import audit_notebook
 from gradlab.audit.isolation import Limits
 from gradlab.audit.judge import VERDICTS
+from gradlab.audit.page import render, render_audit
 from gradlab.audit.record import save_audit
 from gradlab.audit.runs import AuditError, find_language, load_notebook, read_cells, run_notebook
 from gradlab.engine.kernel import SOURCES
 from gradlab.files import save_json
-from gradlab.report.page import TEMPLATES, read_template, write_text
-from gradlab.report.pages import load_template
+from gradlab.report.page import write_text
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LEFT_OUT = (".ipynb_checkpoints", "node_modules")
@@ -91,17 +90,14 @@ def _load(file: Path, notebook: Path) -> Any:
 def _show(folder: Path, output: Path, audits: Mapping[str, Any]) -> None:
     total = sum((Counter(found["verdicts"]) for found in audits.values() if found), Counter())
     verdicts = [verdict for verdict in VERDICTS if total[verdict]]
-    page = load_template(_TEMPLATES / "folder", TEMPLATES).render(
-        version=__version__,
-        style=read_template("style.css"),
-        script="",
-        script_digest="",
-        folder=folder.resolve().name,
+    render(
+        output / "report.html",
+        _TEMPLATES / "folder",
+        title=folder.resolve().name,
         sentence=summarise(audits),
         verdicts=verdicts,
         audits=audits,
     )
-    write_text(output / "report.html", page)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["notebook", "audited", *VERDICTS, "causes"])
@@ -129,8 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if what != "judge":
             run_notebook(notebook, Path(name) / "runs", what, limits=limits)
             return 0
-        from gradlab.audit.page import render_audit
-
         audit = audit_notebook(notebook, Path(name), limits=limits, made=plan["notebooks"][name]["runs"])
         save_audit(audit, Path(name), limits)
         render_audit(audit, Path(name) / "report.html")

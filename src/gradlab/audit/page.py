@@ -1,5 +1,7 @@
 """The page of an audit: a sentence, a mark for every number, the causes, and the notebook with every number marked in place."""
 
+import base64
+import hashlib
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ SYMBOLS = {
     "not printed before": "+",
     "aside": "·",
 }
+_TEMPLATES = Path(__file__).with_name("templates")
 _LONG = 12  # lines of printed text from which on it is folded, where all its numbers are the same
 
 
@@ -44,12 +47,9 @@ class _Shown:
 def render_audit(audit: Audit, file: Path) -> None:
     """Write the page of an audit."""
     named = name_entries(audit)
-    template = load_template(Path(__file__).with_name("templates"), TEMPLATES)
-    page = template.render(
-        version=__version__,
-        style=read_template("style.css"),
-        script="",
-        script_digest="",
+    render(
+        file,
+        _TEMPLATES,
         audit=audit,
         symbols=SYMBOLS,
         marked=[
@@ -60,6 +60,17 @@ def render_audit(audit: Audit, file: Path) -> None:
             cause: [(name, entry) for name, entry in named.items() if entry.cause == cause] for cause in audit.causes
         },
         cells=[item if isinstance(item, str) else _show_cell(audit, item, named) for item in audit.text],
+    )
+
+
+def render(file: Path, folder: Path, **context: Any) -> None:
+    """Write a page from the template `index.html.j2` of a folder; it has no script."""
+    page = load_template(folder, TEMPLATES).render(
+        version=__version__,
+        style=read_template("style.css"),
+        script="",
+        script_digest=base64.b64encode(hashlib.sha256(b"").digest()).decode(),
+        **context,
     )
     write_text(file, page)
 

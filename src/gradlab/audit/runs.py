@@ -36,6 +36,7 @@ _write: Callable[..., None] = nbformat.write
 
 _PLACE = "gradlab_place"  # in the metadata of a code cell: the how manyth it is
 _GRACE = 40  # seconds after its time in which a run may start, and save what it has
+_PRIVATE = "gradlab-audit-"  # how the names of the folders of runs begin
 _LARGEST = 100  # megabytes of a notebook that is read
 _NOT_COPIED = (".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints", "__pycache__", ".snakemake", ".cache")
 
@@ -186,7 +187,7 @@ def run_notebook(
             "notebook, with what it reads, to a folder of its own, or set --disk"
         )
     mark, started = secrets.token_hex(8), time.monotonic()
-    private = Path(tempfile.mkdtemp(prefix="gradlab-audit-"))
+    private = Path(tempfile.mkdtemp(prefix=_PRIVATE))
     try:
         for folder in ("home", "tmp", "out"):
             (private / folder).mkdir()
@@ -220,11 +221,20 @@ def run_notebook(
 
 
 def _copy(folder: Path, to: Path) -> None:
-    def leave_out(where: str, names: list[str]) -> set[str]:
-        kept = {name for name in names if os.path.isfile(p := os.path.join(where, name)) or os.path.isdir(p)}
-        return {name for name in names if name in _NOT_COPIED or name.endswith("-audit") or name not in kept}
+    """Copy what lies beside a notebook: files and folders, links as what they lead to; no results, and no copy of a run."""
 
-    shutil.copytree(folder, to, ignore=leave_out, symlinks=False, ignore_dangling_symlinks=True)
+    def leave_out(where: str, names: list[str]) -> set[str]:
+        paths = {name: os.path.join(where, name) for name in names}
+        return {
+            name
+            for name, path in paths.items()
+            if name in _NOT_COPIED
+            or name.endswith("-audit")
+            or name.startswith(_PRIVATE)
+            or not (os.path.isfile(path) or os.path.isdir(path))
+        }
+
+    shutil.copytree(folder, to, ignore=leave_out, ignore_dangling_symlinks=True)
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
