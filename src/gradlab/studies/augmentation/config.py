@@ -25,7 +25,7 @@ class Corrected(Section):
     )
     copies: _Copies = Field(8, description="Copies of the test set among which the majority votes here.")
     evaluate_every: Passes = Field(
-        25,
+        50,
         description="Passes between two votes over copies of the test set; there is one after the last pass as well. The test "
         "images as they are are evaluated at these passes, and after each one whose weights are averaged.",
     )
