@@ -65,9 +65,10 @@ def test_training_and_validation_images_never_meet():
             assert last <= start or end <= first
 
 
-def test_curves_have_ten_points_while_the_rate_rises_and_those_of_corrected_networks_two():
+def test_curves_have_ten_points_while_the_rate_rises_and_those_of_corrected_networks_and_searches_two():
     assert plan()["published/three_cycles"].parameters["evaluate_every"] == 800 // 10
     assert plan()["corrected/final-0"].parameters["evaluate_every"] == 500 // 2
+    assert plan()["published/coarse-0"].parameters["evaluate_every"] == 900 // 2
 
 
 @pytest.mark.parametrize(
