@@ -75,7 +75,7 @@ def choose_environment(home: Path, mark: str, limits: Limits) -> dict[str, str]:
     """Return the environment of a run, with a home of its own."""
     kept = _KEPT + (_FOR_NETWORK if limits.network else ())
     chosen = {name: value for name, value in os.environ.items() if name.startswith(kept)}
-    return chosen | {"HOME": str(home), MARK: mark, "TMPDIR": str(home / "tmp")}
+    return chosen | {"HOME": str(home), MARK: mark}
 
 
 def end_marked(mark: str) -> None:

@@ -57,6 +57,11 @@ class Entry:
     cause: str = ""
     evidence: str = ""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it was not printed before."""
+        return self.verdict == "not printed before" or (self.verdict == "aside" and not self.evidence)
+
 
 def compare(before: str, now: str | None) -> str:
     """Return `same`, `close` or `differs` for two printed numbers; `lost` where there is none now.

@@ -89,7 +89,7 @@ def describe(entry: Entry) -> str:
 def _show_cell(audit: Audit, place: int, named: Mapping[str, Entry]) -> dict[str, Any]:
     cell = audit.cells[place]
     own = {name: entry for name, entry in named.items() if entry.number.cell == place}
-    before = {name: entry for name, entry in own.items() if not _is_new(entry)}
+    before = {name: entry for name, entry in own.items() if not entry.is_new}
     first = audit.runs.get("first")
     failure = first.cells[place].failure if first else None
     return {
@@ -99,16 +99,12 @@ def _show_cell(audit: Audit, place: int, named: Mapping[str, Entry]) -> dict[str
         "pieces": [_show_piece(piece, at, before) for at, piece in enumerate(cell.pieces)],
         "saved": _say(cell.failure),
         "failure": _say(failure) if failure and not (cell.failure and cell.failure.name == failure.name) else "",
-        "new": [(name, entry) for name, entry in own.items() if _is_new(entry)],
+        "new": [(name, entry) for name, entry in own.items() if entry.is_new],
     }
 
 
 def _say(failure: Failure | None) -> str:
     return f"{failure.name}: {failure.message}" if failure else ""
-
-
-def _is_new(entry: Entry) -> bool:
-    return entry.verdict == "not printed before" or (entry.verdict == "aside" and not entry.evidence)
 
 
 def _show_piece(piece: Piece, at: int, entries: Mapping[str, Entry]) -> _Shown:

@@ -7,7 +7,6 @@ A run that wrote in other portions, or interleaved the two otherwise, has the sa
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
@@ -91,12 +90,6 @@ class Number:
     precise: tuple[str, ...]
     loose: tuple[str, ...]
     aside: str = ""
-
-    @property
-    def value(self) -> Decimal:
-        """The number; for what is set aside and is none, 0."""
-        text = self.text.replace(",", "").replace("\u2212", "-")
-        return Decimal(text) if self.aside in ("", "time", "timed", "progress") else Decimal(0)
 
 
 def read_pieces(outputs: Sequence[Mapping[str, Any]]) -> list[Piece]:

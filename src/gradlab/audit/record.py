@@ -74,12 +74,11 @@ def name_entries(audit: Audit) -> dict[str, Entry]:
 
 def _as_row(name: str, entry: Entry) -> dict[str, Any]:
     number, found = entry.number, entry.found
-    new = entry.verdict == "not printed before" or (entry.verdict == "aside" and not entry.evidence)
     return {
         "id": name,
         "code_cell": number.cell + 1,
         "label": number.label,
-        "published": None if new else number.text,
+        "published": None if entry.is_new else number.text,
         "now": found.get("first"),
         "second": found.get("second"),
         "rounding": found.get("rounding"),
