@@ -20,25 +20,10 @@ from gradlab.lab import style
 from gradlab.lab.stats import PairedComparison, summarise_arm
 
 _OURS = style.COLOURS[0]
-_DOT: style.Look = {
-    "color": _OURS,
-    "marker": "o",
-    "linestyle": "none",
-    "markersize": 5.5,
-    "mec": "white",
-    "mew": 0.6,
-    "zorder": 3,
-}
+_DOT: style.Look = {**style.DOT, "linestyle": "none", "markersize": 5.5, "zorder": 3}
 _MEAN: style.Look = {"color": _OURS, "marker": "|", "linestyle": "none", "markersize": 20, "mew": 2}
 _INTERVAL: style.Look = {"color": _OURS, "alpha": 0.22, "linewidth": 20, "solid_capstyle": "butt", "zorder": 1.5}
-_DIAMOND: style.Look = {
-    "color": style.COLOURS[1],
-    "marker": "D",
-    "linestyle": "none",
-    "markersize": 6.5,
-    "mfc": "none",
-    "mew": 1.5,
-}
+_DIAMOND: style.Look = {**style.DIAMOND, "markersize": 6.5}
 
 _ROW = 0.5  # inches, from one arm to the next; more where names take more than two lines
 _HALF_WIDTH = 0.26  # of an arm's runs, which stand one below the other; neighbouring arms stand 1 apart

@@ -11,14 +11,7 @@ from gradlab.lab import style
 from gradlab.lab.curves import select
 from gradlab.lab.follow import detrend, find_end
 
-_DOT: style.Look = {
-    "marker": "o",
-    "markersize": 4,
-    "mec": "white",
-    "mew": 0.6,
-    "color": style.COLOURS[0],
-    "linestyle": "none",
-}
+_DOT: style.Look = {**style.DOT, "markersize": 4, "linestyle": "none"}
 
 
 def pair_residuals(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MARKER: Look = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
 
 # Reproduced values are drawn as full lines, published ones dashed: told apart in print and without colour.
+# A run of ours, and what is published.
+DOT: Look = {"color": COLOURS[0], "marker": "o", "mec": "white", "mew": 0.6}
+DIAMOND: Look = {"color": COLOURS[1], "marker": "D", "linestyle": "none", "mfc": "none", "mew": 1.5}
 REPRODUCED: Look = {"linestyle": "-", "linewidth": 1.6}
 PUBLISHED: Look = {"linestyle": (0, (4, 2)), "linewidth": 1.2, "alpha": 0.85}
 SINGLE_SEED: Look = {"linestyle": "-", "linewidth": 0.7, "alpha": 0.5}  # the thin lines behind a mean or a median

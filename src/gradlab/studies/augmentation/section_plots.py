@@ -25,23 +25,9 @@ _PUBLISHED: style.Look = {"color": style.COLOURS[1], "linewidth": 3.2, "alpha": 
 _SEED: style.Look = {"color": style.COLOURS[0], "linestyle": "-", "linewidth": 0.8, "alpha": 0.7}
 _SHARED: style.Look = {"color": "0.3", "linestyle": (0, (3, 1.5)), "linewidth": 1.0}
 _VOTE: style.Look = {"color": style.COLOURS[2], "marker": "^", "linestyle": "none", **style.MARKER}
-_DOT: style.Look = {
-    "color": style.COLOURS[0],
-    "marker": "o",
-    "markersize": 5,
-    "mec": "white",
-    "mew": 0.6,
-    "linewidth": 0.8,
-}
+_DOT: style.Look = {**style.DOT, "markersize": 5, "linewidth": 0.8}
 _MEAN: style.Look = {"color": "0.25", "marker": "_", "markersize": 22, "mew": 2, "linestyle": "none", "zorder": 3}
-_DIAMOND: style.Look = {
-    "color": style.COLOURS[1],
-    "marker": "D",
-    "mfc": "none",
-    "mew": 1.5,
-    "linestyle": "none",
-    "zorder": 4,
-}
+_DIAMOND: style.Look = {**style.DIAMOND, "zorder": 4}
 _ACCURACIES = {"train": "training accuracy", "test": "test accuracy"}
 
 

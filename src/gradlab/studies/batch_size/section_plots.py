@@ -43,14 +43,7 @@ _ARMS: list[style.Look] = [
 _SEED: style.Look = {"color": style.COLOURS[0], "fmt": "none", "elinewidth": 2, "capsize": 2.2, "capthick": 1}
 _LAW: style.Look = {"color": "0.25", "linewidth": 1.2}
 _BEYOND: style.Look = {"color": "0.5", "alpha": 0.18, "linewidth": 0}
-_EYE: style.Look = {
-    "color": style.COLOURS[1],
-    "marker": "D",
-    "linestyle": "none",
-    "markersize": 6,
-    "mfc": "none",
-    "mew": 1.5,
-}
+_EYE: style.Look = {**style.DIAMOND, "markersize": 6}
 _SPREAD = 5  # points, between the brackets of neighbouring seeds, so that they do not hide one another
 
 
