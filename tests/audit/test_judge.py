@@ -3,8 +3,8 @@
 import pytest
 
 from gradlab.audit.judge import compare, describe_order, find_saved_order, judge
-from gradlab.audit.printed import Piece
 from gradlab.audit.runs import CodeCell, Failure, Run
+from gradlab.lab.printed import Piece
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from gradlab.audit.printed import Number
+from gradlab.lab.printed import Number
 
 
 def align(before: Sequence[Number], after: Sequence[Number]) -> tuple[dict[Number, Number], list[Number]]:

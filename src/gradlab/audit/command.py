@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gradlab.audit.dated import read_month
 from gradlab.audit.examine import Audit, audit_notebook
 from gradlab.audit.isolation import Limits
 from gradlab.audit.record import save_audit
@@ -49,7 +50,16 @@ def _whole(text: str) -> int:
     return max(1, int(_positive(text)))
 
 
-def audit_into(notebook: Path, output: Path, limits: Limits, jobs: int) -> Audit:
+def _month(text: str) -> str:
+    try:
+        return text and read_month(text)  # argparse reads its default as well
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def audit_into(
+    notebook: Path, output: Path, limits: Limits, *, month: str = "", jobs: int = 1, made: Sequence[str] = ()
+) -> Audit:
     """Audit a notebook, and write the report and its files.
 
     Raises
@@ -60,7 +70,13 @@ def audit_into(notebook: Path, output: Path, limits: Limits, jobs: int) -> Audit
     from gradlab.audit.page import render_audit
 
     audit = audit_notebook(
-        notebook, output, limits=limits, jobs=jobs, tell=lambda line: print(line, file=sys.stderr, flush=True)
+        notebook,
+        output,
+        limits=limits,
+        month=month,
+        jobs=jobs,
+        made=made,
+        tell=lambda line: print(line, file=sys.stderr, flush=True),
     )
     save_audit(audit, output, limits)
     render_audit(audit, output / "report.html")
@@ -77,6 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("notebook", type=Path, help="a notebook with its saved outputs, or a folder of such")
     parser.add_argument("--output", type=Path, help="the folder for what comes out (<name>-audit beside it)")
     parser.add_argument("--jobs", type=_whole, default=os.cpu_count() or 1, help="runs side by side (%(default)s)")
+    parser.add_argument(
+        "--date",
+        type=_month,
+        default="",
+        metavar="YYYY-MM",
+        help="also run it with the newest packages of the end of that month, and a Python of that time",
+    )
     add_limits(parser)
     options = parser.parse_args(arguments)
     named = options.notebook.resolve()
@@ -86,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.notebook.is_dir():
             return _audit_all(options, output)
-        audit = audit_into(options.notebook, output, read_limits(options), options.jobs)
+        audit = audit_into(options.notebook, output, read_limits(options), month=options.date, jobs=options.jobs)
     except AuditError as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 2
@@ -108,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _audit_all(options: argparse.Namespace, output: Path) -> int:
     from gradlab.audit.folder import audit_folder, summarise
 
-    audits = audit_folder(options.notebook, output, read_limits(options), options.jobs)
+    audits = audit_folder(options.notebook, output, read_limits(options), options.jobs, options.date)
     print(summarise(audits))
     print(f"Report: {output / 'report.html'}")
     if not all(audits.values()):

@@ -7,9 +7,9 @@ import re
 import sys
 from collections.abc import Sequence
 
-from gradlab.audit.printed import Piece
 from gradlab.audit.runs import ENDED, CodeCell, Failure
 from gradlab.engine.sources import python_of
+from gradlab.lab.printed import Piece
 
 _HOST = re.compile(
     r"Name or service not known|Temporary failure in name resolution|Network is unreachable|nodename nor servname|"
@@ -55,7 +55,7 @@ def explain_failure(
     failure = cells[place].failure
     if failure is None:
         raise ValueError(f"code cell {place + 1} did not fail; ask of one that did")
-    said = f"{failure.name}: {failure.message}"
+    said = " ".join(f"{failure.name}: {failure.message}".split())
     said = said if len(said) <= _SAID else f"{said[:_SAID]}…"
     if failure.name in _BY_LIMIT:
         cause = _BY_LIMIT[failure.name]

@@ -5,17 +5,28 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gradlab.audit.dated import DateError, Environment, make_environment
 from gradlab.audit.isolation import Limits
-from gradlab.audit.judge import ASIDE, CAUSES, VERDICTS, Entry, describe_order, find_saved_order, judge
-from gradlab.audit.printed import LONGEST, count_widgets, read_numbers
+from gradlab.audit.judge import (
+    ASIDE,
+    CAUSES,
+    VERDICTS,
+    Entry,
+    describe_order,
+    describe_versions,
+    find_saved_order,
+    judge,
+)
 from gradlab.audit.runs import CodeCell, Run, find_language, load_notebook, load_run, read_cells, run_notebook
 from gradlab.engine.rounding import CONTEXTS, RoundingError, check_rounding, find_breach
 from gradlab.files import sha256
+from gradlab.lab.printed import LONGEST, count_widgets, read_numbers
 
-RUNS = ("first", "second", "rounding", "rounding again", "saved order")
+RUNS = ("first", "second", "rounding", "rounding again", "saved order", "dated")
 # What takes its instructions from the processor; where none is loaded, a run with fewer of them says nothing.
 _LIBRARIES = re.compile(r"\b(?:numpy|torch|scipy|pandas|sklearn|tensorflow|jax|statsmodels)\b")
 
@@ -94,6 +105,7 @@ def audit_notebook(
     output: Path,
     *,
     limits: Limits,
+    month: str = "",
     jobs: int = 1,
     made: Sequence[str] = (),
     tell: Callable[[str], None] = lambda line: None,
@@ -108,6 +120,8 @@ def audit_notebook(
         The folder in which the notebooks of the runs go, as `runs/`.
     limits
         Of each run.
+    month
+        As `2021-06`: it is also run with what was published by then; empty for no such run.
     jobs
         How many runs may go on side by side.
     made
@@ -134,10 +148,11 @@ def audit_notebook(
         entries = _refuse_all(cells, language)
         notes.append(f"It is in {language}, for which the audit has no kernel: nothing was run.")
     elif any(cell.source.strip() for cell in cells):
-        runs = _make_runs(notebook, output / "runs", cells, limits, jobs, made, tell)
         python = str(content.metadata.get("language_info", {}).get("version", ""))
-        entries = judge(cells, runs, network=limits.network, python=python)
-        notes += _describe_runs(cells, runs)
+        dated = partial(make_environment, notebook, month, python, output / "environment") if month else None
+        runs, said = _make_runs(notebook, output / "runs", cells, limits, dated, jobs, made, tell)
+        entries = judge(cells, runs, network=limits.network, python=python, month=month)
+        notes += [*_describe_runs(cells, runs, month), *said]
     return Audit(notebook, sha256(notebook), _list_text(content.cells), cells, entries, runs, notes)
 
 
@@ -165,16 +180,22 @@ def _make_runs(
     into: Path,
     cells: Sequence[CodeCell],
     limits: Limits,
+    prepare: Callable[[], Environment] | None,
     jobs: int,
     made: Sequence[str],
     tell: Callable[[str], None],
-) -> dict[str, Run]:
-    """Make the first run, and those that it asks for."""
+) -> tuple[dict[str, Run], list[str]]:
+    """Make the first run, and those that it asks for; say what a reader has to know of the environment of a month."""
 
-    def make(name: str, rounding: str | None = None, order: Sequence[int] | None = None) -> Run:
+    def make(
+        name: str,
+        rounding: str | None = None,
+        order: Sequence[int] | None = None,
+        dated: Environment | None = None,
+    ) -> Run:
         if name in made:
             return load_run(into, name)
-        run = run_notebook(notebook, into, name, limits=limits, rounding=rounding, order=order)
+        run = run_notebook(notebook, into, name, limits=limits, rounding=rounding, order=order, dated=dated)
         tell(f"{notebook}: the {name} run took {run.seconds:.0f} s{f'; {run.stopped}' if run.stopped else ''}")
         return run
 
@@ -183,11 +204,13 @@ def _make_runs(
             (into / f"{name}.{suffix}").unlink(missing_ok=True)
     runs = {"first": make("first")}
     if not any(cell.pieces for cell in cells):
-        return runs
+        return runs, []
+    said: list[str] = []
     other = choose_rounding() if _may_round(cells, runs["first"]) else None
     with ThreadPoolExecutor(jobs) as pool:
         second = pool.submit(make, "second")
         rounding = pool.submit(make, "rounding", other) if other else None
+        environment = pool.submit(prepare) if prepare else None
         runs["second"] = second.result()
         runs |= {"rounding": rounding.result()} if rounding else {}
         moved = [entry for entry in judge(cells, runs) if entry.cause not in ("", "unseeded")]
@@ -196,7 +219,15 @@ def _make_runs(
         saved = pool.submit(make, "saved order", None, order) if moved and order else None
         runs |= {"rounding again": again.result()} if again else {}
         runs |= {"saved order": saved.result()} if saved else {}
-    return runs
+        try:
+            dated = environment.result() if environment else None
+        except DateError as error:
+            said.append(f"There is no run with the packages of that month: {error}.")
+            tell(f"{notebook}: {said[-1]}")
+        else:
+            runs |= {"dated": make("dated", dated=dated)} if dated else {}
+            said += [dated.note] if dated and dated.note else []
+    return runs, said
 
 
 def choose_rounding() -> str | None:
@@ -216,7 +247,7 @@ def _may_round(cells: Sequence[CodeCell], first: Run) -> bool:
     return any(_LIBRARIES.search(cell.source) for cell in cells)
 
 
-def _describe_runs(cells: Sequence[CodeCell], runs: Mapping[str, Run]) -> Iterator[str]:
+def _describe_runs(cells: Sequence[CodeCell], runs: Mapping[str, Run], month: str) -> Iterator[str]:
     """Yield what a reader has to know of the runs."""
     first = runs["first"]
     open_ways = sorted({way for run in runs.values() for way in run.open_ways})
@@ -235,6 +266,8 @@ def _describe_runs(cells: Sequence[CodeCell], runs: Mapping[str, Run]) -> Iterat
     elif "rounding" in runs:
         breach = find_breach(runs["rounding"].rounding, runs["rounding"].environment.get("rounding", {}))
         yield f"Rounding was tried with the instructions of {runs['rounding'].rounding} alone{f'; {breach}' if breach else ''}."
+    if "dated" in runs:
+        yield f"Of the packages of {month}, the dated run has: {describe_versions(cells, runs['dated'], first)}."
     for place, cell in enumerate(cells):
         if any(piece.cut for run_cell in (cell, first.cells[place]) for piece in run_cell.pieces):
             yield f"Code cell {place + 1} prints more than {LONGEST:,} characters; the rest was not read."

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradlab.audit.examine import audit_notebook
+from gradlab.audit.command import audit_into
 from gradlab.audit.isolation import Limits
 from gradlab.audit.judge import VERDICTS
-from gradlab.audit.page import render, render_audit
-from gradlab.audit.record import save_audit
+from gradlab.audit.page import render
 from gradlab.audit.runs import AuditError, find_language, load_notebook, read_cells, run_notebook
 from gradlab.engine.kernel import SOURCES
 from gradlab.files import save_json
@@ -25,7 +24,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _LEFT_OUT = (".ipynb_checkpoints", "node_modules")
 
 
-def audit_folder(folder: Path, output: Path, limits: Limits, jobs: int) -> dict[str, Any]:
+def audit_folder(folder: Path, output: Path, limits: Limits, jobs: int, month: str = "") -> dict[str, Any]:
     """Audit the notebooks below a folder, and write a page and a table of all.
 
     What was audited, and has not changed since, is not run again.
@@ -44,7 +43,7 @@ def audit_folder(folder: Path, output: Path, limits: Limits, jobs: int) -> dict[
     if not notebooks:
         raise AuditError(f"there is no notebook below {folder}: name a folder that holds some, or a notebook")
     planned = {name: {"file": os.path.abspath(file), "runs": plan_runs(file)} for name, file in notebooks.items()}
-    plan = {"python": sys.executable, "limits": vars(limits), "notebooks": planned}
+    plan = {"python": sys.executable, "limits": vars(limits), "date": month, "notebooks": planned}
     save_json(output / "plan.json", plan)
     write_text(output / "Snakefile", (_TEMPLATES / "audit.smk").read_text(encoding="utf-8"))
     command = [sys.executable, "-P", "-m", "snakemake", "--cores", str(jobs), "--keep-going", "--rerun-incomplete"]
@@ -125,9 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if what != "judge":
             run_notebook(notebook, Path(name) / "runs", what, limits=limits)
             return 0
-        audit = audit_notebook(notebook, Path(name), limits=limits, made=plan["notebooks"][name]["runs"])
-        save_audit(audit, Path(name), limits)
-        render_audit(audit, Path(name) / "report.html")
+        audit_into(notebook, Path(name), limits, month=plan["date"], made=plan["notebooks"][name]["runs"])
     except AuditError as error:
         print(f"gradlab: {error}", file=sys.stderr)
         return 1

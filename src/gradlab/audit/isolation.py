@@ -88,8 +88,10 @@ def end_marked(mark: str) -> None:
             continue
 
 
-def shut_in(folder: Path, limits: Limits) -> list[str]:
+def shut_in(folder: Path, limits: Limits, needed: Sequence[Path] = ()) -> list[str]:
     """Let this process, and what it starts, write below `folder` alone; say what could not be shut off.
+
+    Folders that are needed can be read where they lie in /tmp, too.
 
     Only what `wrap` started may call it. Standard input is a pipe that the starter holds: this process ends with the starter.
     """
@@ -105,7 +107,7 @@ def shut_in(folder: Path, limits: Limits) -> list[str]:
         except OSError:
             open_ways.append("loopback (it has none)")
     try:
-        _mount_read_only(folder)
+        _mount_read_only(folder, needed)
     except OSError:
         open_ways.append("files outside of its folder")
     return open_ways
@@ -131,17 +133,18 @@ def _raise_loopback() -> None:
         fcntl.ioctl(asking, _SET_FLAGS, struct.pack("16sh14x", b"lo", flags))
 
 
-def _mount_read_only(folder: Path) -> None:
+def _mount_read_only(folder: Path, needed: Sequence[Path]) -> None:
     """Make all files read-only but those below `folder`, with a /tmp in it; it may lie in /tmp itself."""
     _mount("none", "/", _MS_REC | _MS_PRIVATE)
     own = folder / "tmp"
-    shown = own / folder.relative_to("/tmp") if folder.is_relative_to("/tmp") else None
-    if shown:
-        shown.mkdir(parents=True, exist_ok=True)
+    shown = {path: own / path.relative_to("/tmp") for path in (folder, *needed) if path.is_relative_to("/tmp")}
+    for place in shown.values():
+        place.mkdir(parents=True, exist_ok=True)
     _set_attributes(Path("/"), _AT_RECURSIVE, add=_READ_ONLY)
-    for place in filter(None, (folder, shown)):
-        _mount(str(folder), str(place), _MS_BIND)
-        _set_attributes(place, 0, remove=_READ_ONLY)
+    for path, place in ((folder, folder), *shown.items()):
+        _mount(str(path), str(place), _MS_BIND)
+        if path == folder:
+            _set_attributes(place, 0, remove=_READ_ONLY)
     for place in map(Path, ("/tmp", "/var/tmp")):
         if place.is_dir():
             _mount(str(own), str(place), _MS_BIND | _MS_REC)
@@ -215,11 +218,11 @@ def measure_memory() -> int:
     return total
 
 
-def measure_disk(folder: Path, left_out: Sequence[str] = ()) -> int:
-    """Return the bytes that files below a folder take; links are not followed."""
+def measure_disk(folder: Path, is_left_out: Callable[[str], bool] = lambda name: False) -> int:
+    """Return the bytes that files below a folder take, without those of folders that are left out; links are not followed."""
     total = 0
     for path, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in left_out]
+        folders[:] = [name for name in folders if not is_left_out(name)]
         for name in files:
             try:
                 total += os.lstat(os.path.join(path, name)).st_blocks * 512

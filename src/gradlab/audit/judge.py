@@ -7,10 +7,10 @@ from decimal import Decimal
 from itertools import pairwise
 
 from gradlab.audit.align import align
+from gradlab.audit.dated import name_distribution
 from gradlab.audit.errors import explain_failure, find_failure, find_missing_program
-from gradlab.audit.printed import Number, read_numbers
 from gradlab.audit.runs import CodeCell, Run
-from gradlab.engine.sources import find_distributions
+from gradlab.lab.printed import Number, read_numbers
 
 # What is worse stands later; the last two are outside of that order.
 VERDICTS = ("same", "close", "differs", "lost", "failed", "not printed before", "aside")
@@ -84,7 +84,12 @@ def compare(before: str, now: str | None) -> str:
 
 
 def judge(
-    published: Sequence[CodeCell], runs: Mapping[str, Run], *, network: bool = False, python: str = ""
+    published: Sequence[CodeCell],
+    runs: Mapping[str, Run],
+    *,
+    network: bool = False,
+    python: str = "",
+    month: str = "",
 ) -> list[Entry]:
     """Judge every number.
 
@@ -93,11 +98,13 @@ def judge(
     published
         The code cells as they were saved.
     runs
-        `first`, and those of `second`, `rounding`, `rounding again`, `saved order` that were made.
+        `first`, and those of `second`, `rounding`, `rounding again`, `saved order`, `dated` that were made.
     network
         Whether they could reach the network.
     python
         The version of Python that the notebook was saved with, where it says so.
+    month
+        Of the packages of the run `dated`.
 
     Returns
     -------
@@ -117,7 +124,8 @@ def judge(
             for number in before:
                 found[number][name] = pairs[number].text if number in pairs else None
         for number in before:
-            entries.append(_judge_one(number, found[number], published, runs, order, times, network, python))
+            entry = _judge_one(number, found[number], published, runs, order, times, network, python)
+            entries.append(_try_dated(entry, published, runs, month, python))
         entries += [
             Entry(number, {"first": number.text}, "aside" if number.aside else "not printed before") for number in new
         ]
@@ -137,7 +145,7 @@ def _judge_one(
     entry = Entry(number, found, "same")
     if number.aside not in ("", "time", "timed"):
         return replace(entry, verdict="aside", evidence=ASIDE[number.aside])
-    ordinary = {name: text for name, text in found.items() if name != "saved order"}
+    ordinary = {name: text for name, text in found.items() if name not in ("saved order", "dated")}
     verdicts = {name: compare(number.text, text) for name, text in ordinary.items()}
     moves = compare(found["first"] or number.text, found.get("second") or found["first"] or number.text) != "same"
     if (number.aside == "time" and (times or moves)) or (
@@ -241,8 +249,9 @@ def _list_packages(published: Sequence[CodeCell], run: Run) -> dict[str, str]:
     """Return the versions of what the notebook imports itself."""
     code = "\n".join(cell.source for cell in published)
     named = {name.partition(".")[0] for name in re.findall(r"^\s*(?:import|from)\s+([\w.]+)", code, re.MULTILINE)}
-    known = run.environment.get("distributions", {})
-    return {name: known[name] for name in sorted(find_distributions(named)) if name in known}
+    known = {name.casefold(): version for name, version in run.environment.get("distributions", {}).items()}
+    names = sorted({name_distribution(name).casefold() for name in named})
+    return {name: known[name] for name in names if name in known}
 
 
 def _try_order(entry: Entry, order: str) -> Entry:
@@ -256,6 +265,31 @@ def _try_order(entry: Entry, order: str) -> Entry:
             entry, cause="order of execution", evidence=f"run in the order of the counts, it is {tried}; {order}"
         )
     return entry
+
+
+def _try_dated(entry: Entry, published: Sequence[CodeCell], runs: Mapping[str, Run], month: str, python: str) -> Entry:
+    """Where the run with the packages of a month printed the number, versions are the cause of what was not explained."""
+    if "dated" not in runs or entry.cause in ("", "unseeded", "rounding", "order of execution"):
+        return entry
+    tried = entry.found["dated"]
+    others = describe_versions(published, runs["dated"], runs["first"])
+    evidence = f"with what there was at the end of {month} ({others}) it is {_quote(tried)}"
+    if tried is not None and compare(entry.number.text, tried) == "same":
+        if entry.cause in ("versions", "unexplained"):
+            return replace(entry, cause="versions", evidence=evidence)
+    elif entry.cause == "versions" and python.split(".")[:2] == runs["dated"].environment["python"].split(".")[:2]:
+        return replace(entry, cause="unexplained", evidence=f"all runs of today print the same; {evidence}")
+    return replace(entry, evidence=f"{entry.evidence}; {evidence}")
+
+
+def describe_versions(published: Sequence[CodeCell], run: Run, today: Run) -> str:
+    """Say which versions a run has, of Python and of what the notebook imports itself, where today's are others."""
+    known, now = (
+        {"Python": ran.environment.get("python", "")} | _list_packages(published, ran) for ran in (run, today)
+    )
+    told = [f"{name} {version}, now {now.get(name) or 'none'}" for name, version in known.items()
+            if version != now.get(name)]  # fmt: skip
+    return "; ".join(told) or "the versions of today"
 
 
 def describe_order(cells: Sequence[CodeCell]) -> str:

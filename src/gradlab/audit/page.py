@@ -14,9 +14,9 @@ from markupsafe import Markup
 from gradlab import __version__
 from gradlab.audit.examine import Audit
 from gradlab.audit.judge import Entry
-from gradlab.audit.printed import Piece
 from gradlab.audit.record import name_entries
 from gradlab.audit.runs import Failure
+from gradlab.lab.printed import Piece
 from gradlab.report.page import TEMPLATES, read_template, write_text
 from gradlab.report.pages import load_template
 

@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 import psutil
 
+from gradlab.audit.dated import Environment
 from gradlab.audit.isolation import (
     Limits,
     Watch,
@@ -27,9 +28,9 @@ from gradlab.audit.isolation import (
     shut_in,
     wrap,
 )
-from gradlab.audit.printed import Piece, read_pieces
 from gradlab.engine.kernel import SOURCES
 from gradlab.files import save_json
+from gradlab.lab.printed import Piece, read_pieces
 
 _read: Callable[..., nbformat.NotebookNode] = nbformat.read
 _write: Callable[..., None] = nbformat.write
@@ -95,7 +96,8 @@ class Run:
     open_ways
         What it was not shut off from.
     environment
-        As `gradlab.engine.kernel.describe_environment` returns it; empty where the kernel could not say.
+        As `gradlab.engine.kernel.describe_environment` returns it; empty where the kernel could not say. Of a run in the
+        environment of a month, Python's version and those of what is installed there.
     """
 
     name: str
@@ -161,6 +163,7 @@ def run_notebook(
     limits: Limits,
     rounding: str | None = None,
     order: Sequence[int] | None = None,
+    dated: Environment | None = None,
 ) -> Run:
     """Run a notebook and leave what it saved in a folder.
 
@@ -174,13 +177,15 @@ def run_notebook(
         The context to which libraries are limited; see `gradlab.engine.rounding`.
     order
         Code cells, by number from 0, in another order than that of the notebook.
+    dated
+        The environment in which it runs; None for this one.
 
     Raises
     ------
     AuditError
         The folder is larger than a run may write, or the run left nothing.
     """
-    taken = measure_disk(notebook.parent, _NOT_COPIED)
+    taken = measure_disk(notebook.parent, is_left_out)
     if taken > limits.disk * 2**20:
         raise AuditError(
             f"{notebook.parent} takes {taken / 2**20:,.0f} MB, and a run may write {limits.disk} MB, with its copy: move the "
@@ -195,6 +200,7 @@ def run_notebook(
         order_given = [] if order is None else [f"--order={','.join(map(str, order))}"]
         command = [sys.executable, "-P", "-m", "gradlab.audit.runs", notebook.name, str(private), *order_given]
         command += [f"--rounding={rounding}"] if rounding else []
+        command += [f"--python={dated.python}"] if dated else []
         command += [f"--{key}={int(value) if key == 'network' else value}" for key, value in asdict(limits).items()]
         environment = choose_environment(private / "home", mark, limits) | {
             "PYTHONPATH": str(SOURCES),
@@ -215,7 +221,8 @@ def run_notebook(
                 pass
             finally:
                 _end(process, mark)
-        return _collect(private, into, name, rounding, process.returncode, time.monotonic() - started)
+        told = {"name": name, "rounding": rounding, "seconds": round(time.monotonic() - started, 2)}
+        return _collect(private, into, process.returncode, told | ({"environment": dated.description} if dated else {}))
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
@@ -228,13 +235,15 @@ def _copy(folder: Path, to: Path) -> None:
         return {
             name
             for name, path in paths.items()
-            if name in _NOT_COPIED
-            or name.endswith("-audit")
-            or name.startswith(_PRIVATE)
-            or not (os.path.isfile(path) or os.path.isdir(path))
+            if is_left_out(name) or not (os.path.isfile(path) or os.path.isdir(path))
         }
 
     shutil.copytree(folder, to, ignore=leave_out, ignore_dangling_symlinks=True)
+
+
+def is_left_out(name: str) -> bool:
+    """Tell whether no run needs what has this name: version control, environments, what audits left."""
+    return name in _NOT_COPIED or name.endswith("-audit") or name.startswith(_PRIVATE)
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
@@ -255,8 +264,8 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
     end_marked(mark)
 
 
-def _collect(private: Path, into: Path, name: str, rounding: str | None, status: int, seconds: float) -> Run:
-    executed, described = private / "out/executed.ipynb", private / "out/run.json"
+def _collect(private: Path, into: Path, status: int, known: Mapping[str, Any]) -> Run:
+    executed, described, name = private / "out/executed.ipynb", private / "out/run.json", known["name"]
     told = json.loads(described.read_text(encoding="utf-8")) if described.exists() else {}
     template = private / "out/template.ipynb"
     if not template.exists():
@@ -275,7 +284,7 @@ def _collect(private: Path, into: Path, name: str, rounding: str | None, status:
     except AuditError:  # it was ended before it had saved anything, or while it did
         told["stopped"] = told["stopped"] or "it was ended before it had saved what it put out"
         executed = template
-    told |= {"name": name, "rounding": rounding, "seconds": round(seconds, 2)}
+    told.update(known)
     text = executed.read_text(encoding="utf-8").replace(str(private / "home/work"), ".")
     into.mkdir(parents=True, exist_ok=True)
     (into / f"{name}.ipynb").write_text(text, encoding="utf-8")
@@ -294,7 +303,7 @@ def load_run(folder: Path, name: str) -> Run:
         stopped=told["stopped"],
         seconds=told["seconds"],
         open_ways=tuple(told.get("open_ways", ())),
-        environment=notebook.metadata.get("environment", {}),
+        environment=told.get("environment", notebook.metadata.get("environment", {})),
     )
 
 
@@ -318,6 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("notebook")
     parser.add_argument("private", type=Path)
     parser.add_argument("--rounding")
+    parser.add_argument("--python", type=Path)
     parser.add_argument("--order", type=lambda text: [int(place) for place in text.split(",")])
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--memory", type=int, required=True)
@@ -326,7 +336,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     limits = Limits(given.seconds, given.memory, given.disk, bool(given.network))
     out, work = given.private / "out", given.private / "home/work"
-    told: dict[str, Any] = {"open_ways": shut_in(given.private, limits), "stopped": ""}
+    needed = [Path(sys.prefix), SOURCES, *([given.python.parents[1]] if given.python else [])]
+    told: dict[str, Any] = {"open_ways": shut_in(given.private, limits, needed), "stopped": ""}
 
     def tell(reason: str) -> None:
         told["stopped"] = reason
@@ -347,7 +358,15 @@ def _execute(template: Path, executed: Path, given: argparse.Namespace, work: Pa
     from gradlab.engine.execution import ExecutionError, execute
 
     try:
-        execute(template, executed, {}, paths=[str(work)], rounding=given.rounding, time_limit=given.seconds)
+        execute(
+            template,
+            executed,
+            {},
+            paths=[str(work)],
+            rounding=given.rounding,
+            time_limit=given.seconds,
+            python=given.python,
+        )
     except ExecutionError as error:
         names = {cell.failure.name for cell in read_cells(_read(executed, as_version=4)) if cell.failure}
         if "CellTimeoutError" in names:

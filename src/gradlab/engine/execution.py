@@ -36,7 +36,7 @@ class ExecutionError(RuntimeError):
 
 
 class IPCKernelManager(AsyncKernelManager):
-    """Starts `engine.kernel` by this very interpreter, whatever kernelspecs there are, and talks to it by sockets in files.
+    """Starts a kernel, whatever kernelspecs there are, and talks to it by sockets in files.
 
     Kernels that start side by side pick free TCP ports before they bind them, and now and then two pick the same one.
     """
@@ -47,6 +47,7 @@ class IPCKernelManager(AsyncKernelManager):
     rounding: str | None
     words: IO[str]  # where the kernel's process writes what is not output of a cell, such as the reason of a crash
     spare: SpareKernel | None  # what serves instead of a new process
+    python: Path | None  # the interpreter of another environment, whose plain kernel is started
 
     def __init__(self, **traits: Any) -> None:
         files = {"connection_file": f"{self.private}/kernel.json", "ip": f"{self.private}/kernel"}
@@ -55,8 +56,10 @@ class IPCKernelManager(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        command = [sys.executable, "-P", "-m", _KERNEL, "-f", "{connection_file}"]
-        return KernelSpec(argv=command, display_name="Python 3", language="python")
+        started = (
+            [str(self.python), "-m", "ipykernel_launcher"] if self.python else [sys.executable, "-P", "-m", _KERNEL]
+        )
+        return KernelSpec(argv=[*started, "-f", "{connection_file}"], display_name="Python 3", language="python")
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
         environment = clean_environment(
@@ -66,6 +69,8 @@ class IPCKernelManager(AsyncKernelManager):
             threads=self.threads,
             rounding=self.rounding,
         )
+        if self.python:
+            del environment["MPLBACKEND"]  # older kernels have it in another module, and set it themselves
         if self.spare:
             arguments = kernel_cmd[kernel_cmd.index(_KERNEL) :]
             self.spare.start(arguments, environment | {"JPY_PARENT_PID": str(os.getpid())}, self.words.name)
@@ -81,7 +86,7 @@ class IPCKernelManager(AsyncKernelManager):
 class _Client(PapermillNotebookClient):
     def papermill_execute_cells(self) -> None:
         super().papermill_execute_cells()
-        if not self.nb.metadata.papermill.exception:
+        if not self.nb.metadata.papermill.exception and not self.km.python:
             self.nb.metadata["environment"] = self._ask_environment()
 
     def _ask_environment(self) -> dict[str, Any]:
@@ -119,6 +124,7 @@ def execute(
     rounding: str | None = None,
     time_limit: float | None = None,
     spare: SpareKernel | None = None,
+    python: Path | None = None,
 ) -> dict[str, Any]:
     """Execute a notebook into another file.
 
@@ -140,12 +146,14 @@ def execute(
         Seconds that the whole notebook may take; None for no limit.
     spare
         What serves as the kernel; None for a new process.
+    python
+        The interpreter of another environment, in which the kernel runs; None for this one.
 
     Returns
     -------
     dict
         What the kernel said of its environment at the end; see `gradlab.engine.kernel.describe_environment`. What this process
-        has imported belongs to it.
+        has imported belongs to it. Of another environment, nothing.
 
     Raises
     ------
@@ -176,6 +184,7 @@ def execute(
                         "rounding": rounding,
                         "words": words,
                         "spare": spare,
+                        "python": python,
                     },
                 ),
                 startup_timeout=START_TIMEOUT,
@@ -200,7 +209,7 @@ def execute(
             kind, reason = type(error).__name__, f"the kernel failed: {error}{_last_words(words)}"
         else:
             _check_complete(executed, log)
-            return dict(executed.metadata["environment"])
+            return dict(executed.metadata.get("environment", {}))
     raise ExecutionError(f"{mark_failed(log, kind, reason)}\n  {reason}")
 
 

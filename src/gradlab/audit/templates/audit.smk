@@ -39,5 +39,6 @@ rule judge:
     params:
         python=PLAN["python"],
         limits=PLAN["limits"],  # with others, it runs again
+        date=PLAN["date"],
     shell:
         "{params.python:q} -P -m gradlab.audit.folder plan.json {wildcards.name:q} judge"

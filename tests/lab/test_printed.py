@@ -3,7 +3,7 @@
 import pytest
 
 from gradlab.audit.align import align
-from gradlab.audit.printed import LONGEST, count_widgets, read_numbers, read_pieces
+from gradlab.lab.printed import LONGEST, count_widgets, read_numbers, read_pieces
 
 
 def stream(text, name="stdout"):

@@ -131,6 +131,32 @@ def read_numbers(cell: int, pieces: Sequence[Piece]) -> list[Number]:
     return found
 
 
+def name_numbers(numbers: Sequence[Number]) -> dict[str, Number]:
+    """Return those numbers of a cell that matter by names that stay the same while it prints the same lines.
+
+    A name is the how manyth code cell it is, from 1, and the label in small letters: `3.test_accuracy`; of several numbers with
+    one label, the second is `3.test_accuracy.2`.
+    """
+    named: dict[str, Number] = {}
+    for number in numbers:
+        if number.aside or not re.search(r"\d", number.text):  # nor what is no number, such as nan
+            continue
+        words = re.sub(r"[^a-z0-9]+", "_", number.label.casefold()).strip("_")
+        name = first = f"{number.cell + 1}.{words or 'number'}"
+        count = 1
+        while name in named:
+            count += 1
+            name = f"{first}.{count}"
+        named[name] = number
+    return named
+
+
+def read_number(text: str) -> int | float:
+    """Return a printed number as Python's."""
+    plain = text.replace(",", "").replace("\u2212", "-")
+    return int(plain) if re.fullmatch(r"[-+]?\d+", plain) else float(plain)
+
+
 def _read_data(data: Mapping[str, Any]) -> list[Piece]:
     if any(kind in data for kind in _WIDGETS):
         return []
