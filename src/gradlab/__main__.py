@@ -17,6 +17,7 @@ FOR_PEOPLE = {
     ),
     "rounding": ("gradlab.engine.rounding:main", "check that this machine offers a rounding context"),
     "audit": ("gradlab.audit.command:main", "run any notebook again: which of its numbers come out, and why not"),
+    "study": ("gradlab.audit.adopt:main", "make a study of any notebook"),
     "archive": ("gradlab.engine.archive:main", "pack report, results and project into one zip, an RO-Crate"),
 }
 FOR_WORKFLOW = {
