@@ -16,6 +16,7 @@ from gradlab.audit.judge import (
     CAUSES,
     VERDICTS,
     Entry,
+    compare,
     describe_order,
     describe_versions,
     find_saved_order,
@@ -152,7 +153,9 @@ def audit_notebook(
         dated = partial(make_environment, notebook, month, python, output / "environment") if month else None
         runs, said = _make_runs(notebook, output / "runs", cells, limits, dated, jobs, made, tell)
         entries = judge(cells, runs, network=limits.network, python=python, month=month)
-        notes += [*_describe_runs(cells, runs, month), *said]
+        notes += [*_describe_runs(cells, runs), *said]
+        if "dated" in runs:
+            notes.append(_describe_dated(cells, runs, month, entries))
     return Audit(notebook, sha256(notebook), _list_text(content.cells), cells, entries, runs, notes)
 
 
@@ -247,7 +250,7 @@ def _may_round(cells: Sequence[CodeCell], first: Run) -> bool:
     return any(_LIBRARIES.search(cell.source) for cell in cells)
 
 
-def _describe_runs(cells: Sequence[CodeCell], runs: Mapping[str, Run], month: str) -> Iterator[str]:
+def _describe_runs(cells: Sequence[CodeCell], runs: Mapping[str, Run]) -> Iterator[str]:
     """Yield what a reader has to know of the runs."""
     first = runs["first"]
     open_ways = sorted({way for run in runs.values() for way in run.open_ways})
@@ -266,8 +269,17 @@ def _describe_runs(cells: Sequence[CodeCell], runs: Mapping[str, Run], month: st
     elif "rounding" in runs:
         breach = find_breach(runs["rounding"].rounding, runs["rounding"].environment.get("rounding", {}))
         yield f"Rounding was tried with the instructions of {runs['rounding'].rounding} alone{f'; {breach}' if breach else ''}."
-    if "dated" in runs:
-        yield f"Of the packages of {month}, the dated run has: {describe_versions(cells, runs['dated'], first)}."
     for place, cell in enumerate(cells):
         if any(piece.cut for run_cell in (cell, first.cells[place]) for piece in run_cell.pieces):
             yield f"Code cell {place + 1} prints more than {LONGEST:,} characters; the rest was not read."
+
+
+def _describe_dated(cells: Sequence[CodeCell], runs: Mapping[str, Run], month: str, entries: Sequence[Entry]) -> str:
+    """Say what the run with the packages of a month has, and what of today's other numbers came out in it."""
+    others = [entry for entry in entries if entry.verdict in ("close", "differs", "lost", "failed")]
+    back = sum(compare(entry.number.text, entry.found.get("dated")) == "same" for entry in others)
+    said = f"with what there was at the end of {month} ({describe_versions(cells, runs['dated'], runs['first'])})"
+    if not others:
+        return f"It was run {said} as well."
+    count = f"{len(others):,} {'number is' if len(others) == 1 else 'numbers are'}"
+    return f"{count} not the same today; {said}, {back or 'none'} of them {'is' if back == 1 else 'are'}."

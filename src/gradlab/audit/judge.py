@@ -272,11 +272,11 @@ def _try_dated(entry: Entry, published: Sequence[CodeCell], runs: Mapping[str, R
     if "dated" not in runs or entry.cause in ("", "unseeded", "rounding", "order of execution"):
         return entry
     tried = entry.found["dated"]
-    others = describe_versions(published, runs["dated"], runs["first"])
-    evidence = f"with what there was at the end of {month} ({others}) it is {_quote(tried)}"
+    evidence = f"with what there was at the end of {month} it is {_quote(tried)}"
     if tried is not None and compare(entry.number.text, tried) == "same":
         if entry.cause in ("versions", "unexplained"):
-            return replace(entry, cause="versions", evidence=evidence)
+            others = describe_versions(published, runs["dated"], runs["first"])
+            return replace(entry, cause="versions", evidence=f"{evidence}: {others}")
     elif entry.cause == "versions" and python.split(".")[:2] == runs["dated"].environment["python"].split(".")[:2]:
         return replace(entry, cause="unexplained", evidence=f"all runs of today print the same; {evidence}")
     return replace(entry, evidence=f"{entry.evidence}; {evidence}")
