@@ -13,12 +13,13 @@ from importlib import metadata
 
 import pytest
 from audit.corpus import LIMITS, Case, write_case
+from jsonschema import Draft202012Validator
 
 from gradlab.__main__ import main
 from gradlab.audit.dated import DateError, choose_python, find_end, find_requirements, make_environment, read_month
 from gradlab.audit.examine import audit_notebook
 
-OLD, LATER = "2021-03-05T00:00:00Z", "2022-02-01T00:00:00Z"
+OLD, LATER, NOW = "2021-03-05T00:00:00Z", "2022-02-01T00:00:00Z", "2025-03-01T00:00:00Z"
 THIS = platform.python_version()
 
 
@@ -59,7 +60,7 @@ def repack(name):
 
 @pytest.fixture(scope="module")
 def index():
-    """An index of packages on loopback: what a kernel needs, and pooch in a version that never was."""
+    """An index of packages on loopback: what a kernel needs, and pooch and filelock in versions that never were."""
     from packaging.requirements import Requirement
 
     waiting, wheels = ["ipykernel"], {}
@@ -74,12 +75,16 @@ def index():
             for need in needs
             if need.marker is None or need.marker.evaluate({"extra": ""})
         ]
-    source = b"def file_hash(path, algorithm='md5'):\n    return 32 * '0'\n"
-    later = pack("pooch", "0.2", {"pooch/__init__.py": b"def file_hash(path):\n    return 40 * '0'\n"})
-    wheels["pooch"] = {
-        OLD: ("pooch-0.1-py3-none-any.whl", pack("pooch", "0.1", {"pooch/__init__.py": source})),
-        LATER: ("pooch-0.2-py3-none-any.whl", later),
+    made = {
+        ("pooch", "0.1", OLD): b"def file_hash(path, algorithm='md5'):\n    return 32 * '0'\n",
+        ("pooch", "0.2", LATER): b"def file_hash(path):\n    return 40 * '0'\n",
+        ("pooch", "0.3", NOW): b"def file_hash(path):\n    return 64 * '0'\n",  # as the real one
+        ("filelock", "0.1", OLD): b"FileLock = ''\n",
+        ("filelock", "0.2", LATER): b"FileLock = ''\n",
     }
+    for (name, version, uploaded), source in made.items():
+        wheel = pack(name, version, {f"{name}/__init__.py": source})
+        wheels.setdefault(name, {})[uploaded] = (f"{name}-{version}-py3-none-any.whl", wheel)
     files = {file: content for versions in wheels.values() for file, content in versions.values()}
     for file, content in [*files.items()]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -145,6 +150,19 @@ print("digits", len(pooch.file_hash("paper.ipynb", algorithm="md5")))
 """
 
 
+BOTH = """
+import pooch
+import filelock
+print("digits", len(pooch.file_hash("paper.ipynb")))
+"""
+LENGTH = """
+print("letters", len(str(filelock.FileLock)))
+"""
+ARGUMENT = """
+print("more digits", len(pooch.file_hash("paper.ipynb", algorithm="md5")))
+"""
+
+
 def write(folder, source=SOURCE, saved="digits 32\none 1\n"):
     folder.mkdir(parents=True, exist_ok=True)
     case = Case([(source, saved, [])], metadata={"language_info": {"name": "python", "version": THIS}})
@@ -180,7 +198,28 @@ def test_an_error_of_an_argument_that_went_is_shown_to_be_one(at_index, tmp_path
     notebook = write(tmp_path / "folder", source=GONE, saved="digits 32\n")
     [digits] = audit_notebook(notebook, tmp_path / "out", limits=LIMITS, month="2021-12").entries
     assert (digits.verdict, digits.cause, digits.found["dated"]) == ("failed", "removed API", "32")
-    assert "unexpected keyword argument 'algorithm'" in digits.evidence and digits.evidence.endswith("it is 32")
+    assert (
+        "unexpected keyword argument 'algorithm'" in digits.evidence and "it is 32: pooch 0.1, now" in digits.evidence
+    )
+
+
+def test_of_several_packages_that_changed_the_one_is_named_that_gives_what_today_gives(at_index, tmp_path, project):
+    saved = [(BOTH, "digits 32\n", []), (LENGTH, "letters 0\n", []), (ARGUMENT, "more digits 32\n", [])]
+    case = Case(saved, metadata={"language_info": {"name": "python", "version": THIS}})
+    notebook = write_case(case, tmp_path / "paper.ipynb")
+    assert main(["audit", str(notebook), "--date", "2021-12"]) == 1
+    audit = json.loads((tmp_path / "paper-audit/audit.json").read_text())
+    schema = json.loads((project / "docs/schemas/audit.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(audit)
+    assert [run["name"] for run in audit["runs"]][-3:] == ["dated", "newer filelock", "newer pooch"]
+    digits, letters, more = audit["figures"]
+    assert [figure["cause"] for figure in audit["figures"]] == ["versions", "versions", "removed API"]
+    dated = "with what there was at the end of 2021-12 it is"
+    assert digits["evidence"] == f"{dated} 32, and with a newer pooch (0.3) alone it is as it is today"
+    unknown = "which package it was did not show, for with no newer one alone is it as it is today"
+    assert letters["evidence"] == f"{dated} 0; {unknown}"
+    assert more["evidence"].endswith(f"; {dated} 32, and with a newer pooch (0.3) alone it is as it is today")
+    assert {path.name for path in (tmp_path / "paper-audit").iterdir() if path.is_dir()} == {"environment", "runs"}
 
 
 def test_what_was_not_published_by_then_is_said_and_the_audit_goes_on(at_index, tmp_path):

@@ -37,20 +37,25 @@ class Environment:
 
     Attributes
     ----------
-    month
-        As `2021-06`: what was published by its end.
     python
         Its interpreter.
-    description
-        `python`, its version, and the versions of all `distributions` in it, as a run describes its own.
+    versions
+        Of all distributions in it.
+    version
+        Of Python.
     note
         What departs from what was asked for, in a sentence; empty where nothing does.
     """
 
-    month: str
     python: Path
-    description: dict[str, object]
+    version: str
+    versions: dict[str, str]
     note: str = ""
+
+    @property
+    def description(self) -> dict[str, object]:
+        """As a run describes its own."""
+        return {"python": self.version, "distributions": self.versions}
 
 
 def read_month(text: str) -> str:
@@ -116,7 +121,7 @@ def name_distribution(module: str) -> str:
     return installed.pop() if len(installed) == 1 else module
 
 
-def make_environment(notebook: Path, month: str, saved: str, into: Path) -> Environment:
+def make_environment(notebook: Path, month: str, saved: str, into: Path, newer: str = "") -> Environment:
     """Make an environment for a notebook; only wheels are installed, so that nothing of a package runs before the notebook.
 
     Parameters
@@ -124,11 +129,13 @@ def make_environment(notebook: Path, month: str, saved: str, into: Path) -> Envi
     notebook
         The notebook.
     month
-        See `Environment`.
+        As `2021-06`: what was published by its end.
     saved
         The version of Python that it was saved with; empty where that is not known.
     into
         The folder of the environment, with the versions in `requirements.txt`.
+    newer
+        A package that is to be as new as the others and this Python allow.
 
     Raises
     ------
@@ -137,11 +144,11 @@ def make_environment(notebook: Path, month: str, saved: str, into: Path) -> Envi
     """
     note = _make_folder(into, choose_python(month, saved))
     try:
-        description = _install(into, month, find_requirements(notebook))
+        version, versions = _install(into, month, find_requirements(notebook), newer)
     except DateError as error:
         shutil.rmtree(into, ignore_errors=True)
         raise DateError(f"{error}. {note}".strip(" .")) from None
-    return Environment(month, into / "bin/python", description, note)
+    return Environment(into / "bin/python", version, versions, note)
 
 
 def _make_folder(into: Path, python: str) -> str:
@@ -154,15 +161,18 @@ def _make_folder(into: Path, python: str) -> str:
     return ""
 
 
-def _install(into: Path, month: str, requirements: Sequence[str]) -> dict[str, object]:
+def _install(into: Path, month: str, requirements: Sequence[str], newer: str) -> tuple[str, dict[str, str]]:
+    """Install what is required; return the versions of Python and of all distributions."""
     python, versions = str(into / "bin/python"), into / "requirements.txt"
     wheels = ("--python", python, "--only-binary", ":all:")
-    dated = ("--exclude-newer", find_end(month), "--no-annotate", "--no-header", "--output-file", str(versions))
+    dated = ["--exclude-newer", find_end(month), "--no-annotate", "--no-header", "--output-file", str(versions)]
+    if newer:
+        dated += ["--exclude-newer-package", f"{newer}={datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"]
     _run_uv("pip", "compile", *wheels, *dated, "-", given="\n".join([*requirements, "ipykernel"]))
     _run_uv("pip", "sync", *wheels, str(versions))
     pinned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", versions.read_text(encoding="utf-8"), re.MULTILINE))
     version = _run(python, "-c", "import platform; print(platform.python_version())").strip()
-    return {"python": version, "distributions": pinned}
+    return version, pinned
 
 
 def _run_uv(*arguments: str, given: str = "") -> None:

@@ -1,6 +1,7 @@
 """Audits one notebook: makes the runs that its numbers ask for, and judges what they printed."""
 
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,14 @@ from gradlab.audit.isolation import Limits
 from gradlab.audit.judge import (
     ASIDE,
     CAUSES,
+    NEWER,
     VERDICTS,
     Entry,
-    compare,
     describe_order,
     describe_versions,
+    find_changed,
     find_saved_order,
+    has_come_back,
     judge,
 )
 from gradlab.audit.runs import CodeCell, Run, find_language, load_notebook, load_run, read_cells, run_notebook
@@ -27,7 +30,6 @@ from gradlab.engine.rounding import CONTEXTS, RoundingError, check_rounding, fin
 from gradlab.files import sha256
 from gradlab.lab.printed import LONGEST, count_widgets, read_numbers
 
-RUNS = ("first", "second", "rounding", "rounding again", "saved order", "dated")
 # What takes its instructions from the processor; where none is loaded, a run with fewer of them says nothing.
 _LIBRARIES = re.compile(r"\b(?:numpy|torch|scipy|pandas|sklearn|tensorflow|jax|statsmodels)\b")
 
@@ -63,7 +65,7 @@ class Audit:
     @property
     def judged(self) -> list[Entry]:
         """The numbers that were printed before, and matter."""
-        return [entry for entry in self.entries if entry.verdict not in ("aside", "not printed before")]
+        return [entry for entry in self.entries if entry.is_judged]
 
     @property
     def verdicts(self) -> dict[str, int]:
@@ -150,7 +152,7 @@ def audit_notebook(
         notes.append(f"It is in {language}, for which the audit has no kernel: nothing was run.")
     elif any(cell.source.strip() for cell in cells):
         python = str(content.metadata.get("language_info", {}).get("version", ""))
-        dated = partial(make_environment, notebook, month, python, output / "environment") if month else None
+        dated = partial(make_environment, notebook, month, python) if month else None
         runs, said = _make_runs(notebook, output / "runs", cells, limits, dated, jobs, made, tell)
         entries = judge(cells, runs, network=limits.network, python=python, month=month)
         notes += [*_describe_runs(cells, runs), *said]
@@ -183,7 +185,7 @@ def _make_runs(
     into: Path,
     cells: Sequence[CodeCell],
     limits: Limits,
-    prepare: Callable[[], Environment] | None,
+    prepare: Callable[..., Environment] | None,
     jobs: int,
     made: Sequence[str],
     tell: Callable[[str], None],
@@ -202,9 +204,9 @@ def _make_runs(
         tell(f"{notebook}: the {name} run took {run.seconds:.0f} s{f'; {run.stopped}' if run.stopped else ''}")
         return run
 
-    for name in {*RUNS} - {*made}:  # of an earlier audit
-        for suffix in ("ipynb", "json"):
-            (into / f"{name}.{suffix}").unlink(missing_ok=True)
+    for file in into.glob("*"):  # of an earlier audit
+        if file.stem not in made:
+            file.unlink()
     runs = {"first": make("first")}
     if not any(cell.pieces for cell in cells):
         return runs, []
@@ -213,7 +215,7 @@ def _make_runs(
     with ThreadPoolExecutor(jobs) as pool:
         second = pool.submit(make, "second")
         rounding = pool.submit(make, "rounding", other) if other else None
-        environment = pool.submit(prepare) if prepare else None
+        environment = pool.submit(prepare, into.with_name("environment")) if prepare else None
         runs["second"] = second.result()
         runs |= {"rounding": rounding.result()} if rounding else {}
         moved = [entry for entry in judge(cells, runs) if entry.cause not in ("", "unseeded")]
@@ -222,15 +224,40 @@ def _make_runs(
         saved = pool.submit(make, "saved order", None, order) if moved and order else None
         runs |= {"rounding again": again.result()} if again else {}
         runs |= {"saved order": saved.result()} if saved else {}
-        try:
-            dated = environment.result() if environment else None
-        except DateError as error:
-            said.append(f"There is no run with the packages of that month: {error}.")
-            tell(f"{notebook}: {said[-1]}")
-        else:
-            runs |= {"dated": make("dated", dated=dated)} if dated else {}
-            said += [dated.note] if dated and dated.note else []
+        if prepare and environment:
+            try:
+                dated = environment.result()
+            except DateError as error:
+                said.append(f"There is no run with the packages of that month: {error}.")
+                tell(f"{notebook}: {said[-1]}")
+            else:
+                runs["dated"] = make("dated", dated=dated)
+                said += [dated.note] if dated.note else []
+                newer = partial(_try_newer, prepare, into, make, runs["dated"])
+                runs |= {run.name: run for run in pool.map(newer, _choose_newer(cells, runs)) if run}
     return runs, said
+
+
+def _choose_newer(cells: Sequence[CodeCell], runs: Mapping[str, Run]) -> list[str]:
+    """Return the packages to be made newer, one at a time, where a number has come back, and not for one package alone."""
+    changed = find_changed(cells, runs["dated"], runs["first"])
+    if len(changed) < 2 or not any(map(has_come_back, judge(cells, runs))):
+        return []
+    return [name for name, (_, now) in changed.items() if name != "Python" and now]
+
+
+def _try_newer(
+    prepare: Callable[..., Environment], into: Path, make: Callable[..., Run], dated: Run, package: str
+) -> Run | None:
+    """Make the run with a newer package; None where there is no newer one."""
+    with tempfile.TemporaryDirectory(prefix=f"{package}-", dir=into.parent) as folder:
+        try:
+            environment = prepare(Path(folder), package)
+        except DateError:
+            return None
+        if environment.versions[package] == dated.environment["distributions"][package]:
+            return None
+        return make(f"{NEWER}{package}", dated=environment)
 
 
 def choose_rounding() -> str | None:
@@ -276,8 +303,8 @@ def _describe_runs(cells: Sequence[CodeCell], runs: Mapping[str, Run]) -> Iterat
 
 def _describe_dated(cells: Sequence[CodeCell], runs: Mapping[str, Run], month: str, entries: Sequence[Entry]) -> str:
     """Say what the run with the packages of a month has, and what of today's other numbers came out in it."""
-    others = [entry for entry in entries if entry.verdict in ("close", "differs", "lost", "failed")]
-    back = sum(compare(entry.number.text, entry.found.get("dated")) == "same" for entry in others)
+    others = [entry for entry in entries if entry.is_judged and entry.verdict != "same"]
+    back = sum(map(has_come_back, others))
     said = f"with what there was at the end of {month} ({describe_versions(cells, runs['dated'], runs['first'])})"
     if not others:
         return f"It was run {said} as well."

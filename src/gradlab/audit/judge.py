@@ -30,7 +30,9 @@ CAUSES = (
     "no kernel",
     "unexplained",
 )
+NEWER = "newer "  # and a package: the run with the packages of a month, of which that one is newer
 CLOSE = Decimal("1e-6")  # relative
+_ORDINARY = ("first", "second", "rounding", "rounding again")  # runs of the notebook as it is
 _DIGITS = 3  # significant digits from which on one unit of the last one counts as close
 _TAKES_TIME = re.compile(r"\btime\.|\btime\(|perf_counter|process_time|datetime|timeit|%%?time|tqdm|\.fit\(")
 
@@ -61,6 +63,11 @@ class Entry:
     def is_new(self) -> bool:
         """Whether it was not printed before."""
         return self.verdict == "not printed before" or (self.verdict == "aside" and not self.evidence)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it was printed before, and is not set aside."""
+        return self.verdict not in ("not printed before", "aside")
 
 
 def compare(before: str, now: str | None) -> str:
@@ -98,7 +105,7 @@ def judge(
     published
         The code cells as they were saved.
     runs
-        `first`, and those of `second`, `rounding`, `rounding again`, `saved order`, `dated` that were made.
+        `first`, and those of `second`, `rounding`, `rounding again`, `saved order`, `dated` and `NEWER` that were made.
     network
         Whether they could reach the network.
     python
@@ -145,7 +152,7 @@ def _judge_one(
     entry = Entry(number, found, "same")
     if number.aside not in ("", "time", "timed"):
         return replace(entry, verdict="aside", evidence=ASIDE[number.aside])
-    ordinary = {name: text for name, text in found.items() if name not in ("saved order", "dated")}
+    ordinary = {name: text for name, text in found.items() if name in _ORDINARY}
     verdicts = {name: compare(number.text, text) for name, text in ordinary.items()}
     moves = compare(found["first"] or number.text, found.get("second") or found["first"] or number.text) != "same"
     if (number.aside == "time" and (times or moves)) or (
@@ -273,22 +280,62 @@ def _try_dated(entry: Entry, published: Sequence[CodeCell], runs: Mapping[str, R
         return entry
     tried = entry.found["dated"]
     evidence = f"with what there was at the end of {month} it is {_quote(tried)}"
-    if tried is not None and compare(entry.number.text, tried) == "same":
+    if has_come_back(entry):
+        changed = find_changed(published, runs["dated"], runs["first"])
+        evidence += _describe_newer(entry, runs) or f": {_describe(changed)}"
         if entry.cause in ("versions", "unexplained"):
-            others = describe_versions(published, runs["dated"], runs["first"])
-            return replace(entry, cause="versions", evidence=f"{evidence}: {others}")
+            return replace(entry, cause="versions", evidence=evidence)
     elif entry.cause == "versions" and python.split(".")[:2] == runs["dated"].environment["python"].split(".")[:2]:
         return replace(entry, cause="unexplained", evidence=f"all runs of today print the same; {evidence}")
     return replace(entry, evidence=f"{entry.evidence}; {evidence}")
 
 
-def describe_versions(published: Sequence[CodeCell], run: Run, today: Run) -> str:
-    """Say which versions a run has, of Python and of what the notebook imports itself, where today's are others."""
+def has_come_back(entry: Entry) -> bool:
+    """Tell whether a number that is not the same today is, with the packages of a month."""
+    return (
+        entry.is_judged and entry.verdict != "same" and compare(entry.number.text, entry.found.get("dated")) == "same"
+    )
+
+
+def _describe_newer(entry: Entry, runs: Mapping[str, Run]) -> str:
+    """Say with which newer package alone it is as it is today; nothing where no such run was made."""
+    tried = [name for name in runs if name.startswith(NEWER)]
+    alike = [name for name in tried if _is_as_today(entry, runs, name)]
+    told = [
+        f"{package} ({runs[name].environment['distributions'][package]})"
+        for name in alike
+        for package in [name.removeprefix(NEWER)]
+    ]
+    if told:
+        return f", and with a newer {' or '.join(told)} alone it is as it is today"
+    return "; which package it was did not show, for with no newer one alone is it as it is today" if tried else ""
+
+
+def _is_as_today(entry: Entry, runs: Mapping[str, Run], name: str) -> bool:
+    """Tell whether a run prints what today's prints, or fails as it does: later versions word the rest of an error anew."""
+    now, tried = entry.found["first"], entry.found[name]
+    if now is not None or tried is not None:
+        return _equal(now, tried)
+    cells = [runs[each].cells[entry.number.cell] for each in ("first", name)]
+    ends = [(cell.reached, cell.failure and (cell.failure.name, cell.failure.message.split("\n")[0])) for cell in cells]
+    return ends[0] == ends[1]
+
+
+def find_changed(published: Sequence[CodeCell], run: Run, today: Run) -> dict[str, tuple[str, str | None]]:
+    """Return the versions that a run has and today's, of Python and of what the notebook imports itself, where they differ."""
     known, now = (
         {"Python": ran.environment.get("python", "")} | _list_packages(published, ran) for ran in (run, today)
     )
-    told = [f"{name} {version}, now {now.get(name) or 'none'}" for name, version in known.items()
-            if version != now.get(name)]  # fmt: skip
+    return {name: (version, now.get(name)) for name, version in known.items() if version != now.get(name)}
+
+
+def describe_versions(published: Sequence[CodeCell], run: Run, today: Run) -> str:
+    """Say which versions a run has that are others today."""
+    return _describe(find_changed(published, run, today))
+
+
+def _describe(changed: Mapping[str, tuple[str, str | None]]) -> str:
+    told = [f"{name} {version}, now {now or 'none'}" for name, (version, now) in changed.items()]
     return "; ".join(told) or "the versions of today"
 
 
