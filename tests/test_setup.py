@@ -371,3 +371,10 @@ def test_services_take_root(monkeypatch, capsys):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert machine.main(["services"]) == 1
     assert re.fullmatch(r"gradlab: these tests .* takes root: sudo make test-system\n", capsys.readouterr().err)
+
+
+def test_the_container_calls_targets_of_the_makefile(project):
+    called = re.findall(r'^(?:RUN|CMD).*\bmake\W+([a-z-]+)"?\]?$', (project / "Dockerfile").read_text(), re.MULTILINE)
+    assert called == ["setup", "quick"]
+    for target in called:
+        subprocess.run(["make", "-n", target], cwd=project, check=True, capture_output=True)

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from gradlab.__main__ import main
 from gradlab.audit.isolation import has_namespaces
-from gradlab.audit.judge import CAUSES, VERDICTS
+from gradlab.audit.judge import CAUSES, NEWER, RUNS, VERDICTS
 from gradlab.audit.record import COLUMNS
 
 SHUT_IN = """
@@ -95,6 +95,8 @@ def test_the_record_is_as_its_schema_says(audited, differing, project):
         Draft202012Validator(schema).validate(json.loads((folder / "audit.json").read_text()))
     figure = schema["properties"]["figures"]["items"]["properties"]
     assert list(COLUMNS) == list(figure)
+    name = schema["properties"]["runs"]["items"]["properties"]["name"]
+    assert name["pattern"] == f"^({'|'.join(RUNS)}|{NEWER}.+)$"
     assert figure["verdict"]["enum"] == list(VERDICTS) and figure["cause"]["enum"] == ["", *CAUSES]
 
 

@@ -16,6 +16,7 @@ from gradlab.audit.judge import (
     ASIDE,
     CAUSES,
     NEWER,
+    RUNS,
     VERDICTS,
     Entry,
     describe_order,
@@ -204,8 +205,8 @@ def _make_runs(
         tell(f"{notebook}: the {name} run took {run.seconds:.0f} s{f'; {run.stopped}' if run.stopped else ''}")
         return run
 
-    for file in into.glob("*"):  # of an earlier audit
-        if file.stem not in made:
+    for file in into.glob("*.*"):  # of an earlier audit
+        if file.stem not in made and (file.stem in RUNS or file.stem.startswith(NEWER)):
             file.unlink()
     runs = {"first": make("first")}
     if not any(cell.pieces for cell in cells):
@@ -255,7 +256,7 @@ def _try_newer(
             environment = prepare(Path(folder), package)
         except DateError:
             return None
-        if environment.versions[package] == dated.environment["distributions"][package]:
+        if environment.versions.get(package) in (None, dated.environment["distributions"][package]):
             return None
         return make(f"{NEWER}{package}", dated=environment)
 

@@ -12,6 +12,9 @@ from gradlab.audit.errors import explain_failure, find_failure, find_missing_pro
 from gradlab.audit.runs import CodeCell, Run
 from gradlab.lab.printed import Number, read_numbers
 
+_ORDINARY = ("first", "second", "rounding", "rounding again")  # in the order of the cells, with the packages of today
+RUNS = (*_ORDINARY, "saved order", "dated")
+NEWER = "newer "  # and a package: the run with the packages of a month, of which that one is newer
 # What is worse stands later; the last two are outside of that order.
 VERDICTS = ("same", "close", "differs", "lost", "failed", "not printed before", "aside")
 CAUSES = (
@@ -30,9 +33,7 @@ CAUSES = (
     "no kernel",
     "unexplained",
 )
-NEWER = "newer "  # and a package: the run with the packages of a month, of which that one is newer
 CLOSE = Decimal("1e-6")  # relative
-_ORDINARY = ("first", "second", "rounding", "rounding again")  # runs of the notebook as it is
 _DIGITS = 3  # significant digits from which on one unit of the last one counts as close
 _TAKES_TIME = re.compile(r"\btime\.|\btime\(|perf_counter|process_time|datetime|timeit|%%?time|tqdm|\.fit\(")
 
