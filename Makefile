@@ -130,6 +130,7 @@ lint: tools  ## Check style and types of the code.
 	@$(PY) -m ruff check src tests benchmarks workflow docs notebooks
 	@$(PY) -m ruff format --check src tests benchmarks workflow docs notebooks
 	@$(PY) -m snakefmt --check Snakefile workflow/rules
+	@$(PY) -m nbstripout --keep-id --verify notebooks/*/*.ipynb
 	@PYTHONPATH=src $(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 	@$(PY) -m mypy
 
